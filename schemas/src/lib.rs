@@ -1,0 +1,32 @@
+//! What is recorded: the eleven kinds of events, their ids, their Avro and JSON forms, and what makes one malformed.
+//! No IO here.
+
+mod avro;
+mod check_log;
+mod digest;
+mod encoding;
+mod event;
+mod from_event;
+mod ids;
+mod interpret;
+mod json_form;
+mod project;
+mod rejection;
+mod scope;
+mod time;
+mod tree;
+mod validate;
+mod writer_schemas;
+
+pub use avro::{avro_schema, encode_avro, encode_confluent, encode_single_object, fingerprint};
+pub use check_log::check_log;
+pub use digest::{Digest, InvalidDigest};
+pub use event::*;
+pub use ids::*;
+pub use interpret::{Interpretation, interpret};
+pub use json_form::{json_form, to_json};
+pub use project::{Cited, DecisionProjection, Projection, ScopeRef, project};
+pub use rejection::{Rejection, rule};
+pub use scope::{EnvironmentPattern, Layer, Scope};
+pub use time::{InvalidTime, Timestamp};
+pub use writer_schemas::{InvalidSchema, KnownSchemas, SchemaRef, WriterSchema, WriterSchemas};

@@ -1,0 +1,170 @@
+//! The schemas that values were written with. They decode the evidence, so they live with the evidence: the store
+//! archives each by its fingerprint.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use apache_avro::Schema;
+use apache_avro::rabin::Rabin;
+
+use crate::avro::{self, Compiled, Input, Type};
+use crate::tree::{Fields, Node, Read};
+use crate::{Event, Kind, Rejection, rule, validate};
+
+/// How a value names the schema it was written with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SchemaRef {
+    /// The id that a schema registry gave it (Confluent's framing).
+    Confluent(u32),
+    /// CRC-64-AVRO of its parsing canonical form; in the single-object encoding its eight bytes are little-endian.
+    Fingerprint(u64),
+}
+
+impl std::fmt::Display for SchemaRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Confluent(id) => write!(f, "schema {id} of the registry"),
+            Self::Fingerprint(fingerprint) => write!(f, "the schema of fingerprint {fingerprint:016x}"),
+        }
+    }
+}
+
+/// Where writer schemas are found.
+pub trait WriterSchemas: Send + Sync {
+    /// The schema behind a reference; `None` while it is not known. Our own schemas need not be held here: they are
+    /// known by their fingerprints always.
+    fn resolve(&self, reference: &SchemaRef) -> Option<Arc<WriterSchema>>;
+}
+
+/// No schemas but our own, by fingerprint.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KnownSchemas;
+
+impl WriterSchemas for KnownSchemas {
+    fn resolve(&self, _: &SchemaRef) -> Option<Arc<WriterSchema>> {
+        None
+    }
+}
+
+/// Why a schema cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSchema {
+    /// Not an Avro schema.
+    #[error("not an Avro schema: {0}")]
+    Syntax(String),
+    /// Refers to a name that it does not define. Schemas by reference must be given whole.
+    #[error("the schema refers to a name that it does not define")]
+    Unresolved,
+}
+
+/// A schema that values were written with. Archive [`WriterSchema::json`]; [`WriterSchema::parse`] brings it back.
+#[derive(Debug)]
+pub struct WriterSchema {
+    fingerprint: u64,
+    json: String,
+    compiled: Compiled,
+    current_decision: OnceLock<bool>,
+}
+
+impl WriterSchema {
+    /// Parses a schema, as found in a registry or a schema file.
+    ///
+    /// # Errors
+    /// [`InvalidSchema`].
+    pub fn parse(json: &str) -> Result<Self, InvalidSchema> {
+        let schema = Schema::parse_str(json).map_err(|error| InvalidSchema::Syntax(error.to_string()))?;
+        let mut fingerprint = [0; 8];
+        let bytes = schema.fingerprint::<Rabin>().bytes;
+        fingerprint.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        let compiled = Compiled::of(&schema).ok_or(InvalidSchema::Unresolved)?;
+        Ok(Self {
+            fingerprint: u64::from_le_bytes(fingerprint),
+            json: json.to_owned(),
+            compiled,
+            current_decision: OnceLock::new(),
+        })
+    }
+
+    /// CRC-64-AVRO of the parsing canonical form: its name in the archive. (The canonical form leaves out logical
+    /// types, so two schemas that differ in these alone share it.)
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// The schema as it was written.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The kind of event that it writes: by the name of its record. `None` for another kind, and for a union.
+    pub fn kind(&self) -> Option<Kind> {
+        match self.compiled.root() {
+            Type::Record { name, .. } => Kind::parse(&snake_case(name)),
+            _ => None,
+        }
+    }
+
+    /// The table that readers follow.
+    pub(crate) fn compiled(&self) -> &Compiled {
+        &self.compiled
+    }
+
+    /// Is it, type by type and logical types included, the schema by which decisions are written today?
+    pub(crate) fn is_current_decision(&self) -> bool {
+        *self
+            .current_decision
+            .get_or_init(|| avro::current(Kind::Decision).is_some_and(|current| current.compiled == self.compiled))
+    }
+
+    /// The event in a datum.
+    ///
+    /// # Errors
+    /// What makes it malformed.
+    pub(crate) fn event(&self, datum: &[u8]) -> Read<Event> {
+        let mut input = Input::new(datum);
+        let mut root = self.compiled.root();
+        if let Type::Union(branches) = root {
+            root = self.compiled.at(branches[input.branch(branches.len())?]);
+        }
+        let Type::Record { name, fields } = root else {
+            return Err(Rejection::new(
+                rule::WRONG_TYPE,
+                "the schema of an event is a record, or a union of records",
+            ));
+        };
+        let (mut meta, mut body) = (Node::Null, Vec::with_capacity(fields.len()));
+        for (name, of) in fields {
+            let node = self.compiled.read(self.compiled.at(*of), &mut input, 0);
+            if name == "meta" {
+                meta = node.map_err(|rejection| rejection.under(name))?;
+            } else {
+                let node = node.map_err(|rejection| rejection.under(name).under("body"))?;
+                body.push((Cow::Borrowed(name.as_str()), node));
+            }
+        }
+        input.end()?;
+        let mut event = Fields::of([("meta", meta), ("body", Node::Object(body))]);
+        validate::event(&snake_case(name), &mut event)
+    }
+}
+
+/// The schema behind a reference: ours first, which no registry can redefine.
+pub(crate) fn resolve(schemas: &dyn WriterSchemas, reference: &SchemaRef) -> Option<Arc<WriterSchema>> {
+    match reference {
+        SchemaRef::Fingerprint(fingerprint) => avro::known(*fingerprint).cloned(),
+        SchemaRef::Confluent(_) => None,
+    }
+    .or_else(|| schemas.resolve(reference))
+}
+
+/// `AgentSeen` as `agent_seen`, which is left as it is.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for (i, c) in name.char_indices() {
+        if c.is_ascii_uppercase() && i > 0 {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}
