@@ -1,0 +1,320 @@
+//! The reader: one tenant and environment at one cut.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use foldhash::HashMap;
+use verdict_schemas::{Kind, Labels, Timestamp, Version};
+
+use super::bound::latest_of_each;
+use super::fact_row::{Entry, Fact, What, range};
+use super::frontier::{first_observations, frontier_at};
+use super::instance::{Gave, cited_at, gave_at, retired_at};
+use super::key::{Key, Tag, collect};
+use super::mark::{cited_around, seen_around};
+use super::names;
+use super::presence::{Ends, Standing, ends, presence};
+use super::space::{OrderedRows, RowsError};
+use super::tally::{NOTHING, VersionId};
+use super::write::micros;
+use crate::{ActiveEntry, DECISION_LEASE_MS, FactTime, Instance, Observation, Observed, RecordRef, SeriesKey};
+
+/// What was observed in one tenant and environment by the records of a cut. It remembers who was observed at the moments
+/// asked about, so that a question about all series enumerates them once; make one per question.
+#[derive(Debug)]
+pub struct Cut<'r, R> {
+    pub(super) rows: &'r R,
+    /// Number of records: those with a smaller index are seen.
+    pub(super) size: u64,
+    /// The greatest f in the cut: nothing is known later.
+    pub(super) frontier: Option<u64>,
+    around: RefCell<HashMap<u64, Arc<Around>>>,
+    named: RefCell<Named>,
+}
+
+/// Names met so far.
+#[derive(Debug, Default)]
+struct Named {
+    instances: HashMap<u32, Instance>,
+    series: HashMap<u32, SeriesKey>,
+    versions: HashMap<u32, Version>,
+    labels: HashMap<u32, Arc<Labels>>,
+}
+
+/// Who was live or silent by `agent_seen` at a moment.
+#[derive(Debug)]
+struct Around {
+    standings: HashMap<u32, Standing>,
+    /// Of those, who had an observation in each series.
+    by_series: HashMap<u32, Vec<u32>>,
+}
+
+/// A member at a moment, by ids.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MemberRow {
+    pub(super) instance: u32,
+    /// By all facts up to the moment.
+    pub(super) ends: Ends,
+    pub(super) gave: Option<Gave>,
+    pub(super) labels: u32,
+}
+
+impl MemberRow {
+    pub(super) fn version(&self) -> VersionId {
+        self.gave.map_or(NOTHING, |gave| gave.version)
+    }
+}
+
+/// A name met before, or read now.
+fn recall<T: Clone, E>(known: &mut HashMap<u32, T>, id: u32, read: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    if let Some(name) = known.get(&id) {
+        return Ok(name.clone());
+    }
+    let name = read()?;
+    known.insert(id, name.clone());
+    Ok(name)
+}
+
+impl<'r, R: OrderedRows> Cut<'r, R> {
+    /// The cut of the first `size` records of the tenant's log.
+    ///
+    /// # Errors
+    /// When the rows can not be read or are damaged.
+    pub fn new(rows: &'r R, size: u64) -> Result<Self, RowsError<R::Error>> {
+        let frontier = frontier_at(rows, size)?;
+        Ok(Self {
+            rows,
+            size,
+            frontier,
+            around: RefCell::default(),
+            named: RefCell::default(),
+        })
+    }
+
+    /// The greatest f of an observation in the cut.
+    pub fn frontier(&self) -> Option<Timestamp> {
+        self.frontier.and_then(instant)
+    }
+
+    /// Each series with an observation at or before `t` (E21), sorted.
+    ///
+    /// # Errors
+    /// When the rows can not be read or are damaged.
+    pub fn series_observed(&self, t: Timestamp) -> Result<Vec<SeriesKey>, RowsError<R::Error>> {
+        let mut observed = Vec::new();
+        for (series, first) in first_observations(self.rows, self.size)? {
+            if first <= micros(t) {
+                observed.push(self.series_named(series)?);
+            }
+        }
+        observed.sort_unstable();
+        Ok(observed)
+    }
+
+    /// The observations of the cut with f in `[from, to]`, in index order: what [`crate::SweptSeries`] is made from. With
+    /// a `series`, citations and entries of others are left out. Only counted citations are among them (E8).
+    ///
+    /// # Errors
+    /// When the rows can not be read or are damaged.
+    pub fn facts(
+        &self,
+        series: Option<&SeriesKey>,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Vec<Observation>, RowsError<R::Error>> {
+        let only = match series {
+            None => None,
+            // A series never named has no facts of its own; sightings by `agent_seen` alone make no member.
+            Some(series) => match self.series_id(series)? {
+                None => return Ok(Vec::new()),
+                id => id,
+            },
+        };
+        let (from, to) = range(micros(from), micros(to));
+        let mut facts = collect(self.rows, from, to, |key, value| {
+            let fact = Fact::decode(key, value)?;
+            let wanted = match fact.what {
+                What::Cited { series, .. } => only.is_none_or(|only| only == series),
+                What::Seen { .. } | What::Retired => true,
+            };
+            Ok((fact.index < self.size && wanted).then_some(fact))
+        })?;
+        facts.sort_by_key(|fact| (fact.index, fact.position));
+        facts.into_iter().map(|fact| self.observation(fact, only)).collect()
+    }
+
+    fn observation(&self, fact: Fact, only: Option<u32>) -> Result<Observation, RowsError<R::Error>> {
+        let (what, kind) = match fact.what {
+            What::Seen {
+                lease_ms,
+                labels,
+                entries,
+            } => {
+                let entries = entries
+                    .iter()
+                    .filter(|entry| only.is_none_or(|only| only == entry.series));
+                let entries = entries.map(|entry| self.entry(entry)).collect::<Result<_, _>>()?;
+                (
+                    Observed::Seen {
+                        lease_ms,
+                        labels: self.labels_named(labels)?,
+                        entries,
+                    },
+                    Kind::AgentSeen,
+                )
+            }
+            What::Cited { series, version } => {
+                let series = self.series_named(series)?;
+                (
+                    Observed::Cited {
+                        series,
+                        version: self.version_named(version)?,
+                    },
+                    Kind::Decision,
+                )
+            }
+            What::Retired => (Observed::Retired, Kind::AgentRetired),
+        };
+        let f = instant(fact.f).ok_or(super::Corrupt("facts"))?;
+        Ok(Observation {
+            at: FactTime {
+                f,
+                index: fact.index,
+                position: fact.position,
+            },
+            record: RecordRef {
+                index: fact.index,
+                event_id: fact.event_id,
+                kind,
+            },
+            instance: self.instance_named(fact.instance)?,
+            what,
+        })
+    }
+
+    fn entry(&self, entry: &Entry) -> Result<ActiveEntry, RowsError<R::Error>> {
+        let version = if entry.version == NOTHING {
+            None
+        } else {
+            Some(self.version_named(entry.version)?)
+        };
+        let series = self.series_named(entry.series)?;
+        Ok(ActiveEntry {
+            series,
+            status: entry.status,
+            version,
+            position: entry.position,
+        })
+    }
+
+    pub(super) fn series_id(&self, series: &SeriesKey) -> Result<Option<u32>, RowsError<R::Error>> {
+        let mut name = Vec::new();
+        names::name_series(&mut name, names::ScopeRef::from(&series.scope), series.policy.as_str());
+        names::id_of(self.rows, names::Space::Series, &name)
+    }
+
+    pub(super) fn version_id(&self, version: &Version) -> Result<Option<VersionId>, RowsError<R::Error>> {
+        names::id_of(self.rows, names::Space::Version, version.as_str().as_bytes())
+    }
+
+    pub(super) fn instance_named(&self, id: u32) -> Result<Instance, RowsError<R::Error>> {
+        recall(&mut self.named.borrow_mut().instances, id, || {
+            names::instance(self.rows, id)
+        })
+    }
+
+    fn series_named(&self, id: u32) -> Result<SeriesKey, RowsError<R::Error>> {
+        recall(&mut self.named.borrow_mut().series, id, || names::series(self.rows, id))
+    }
+
+    pub(super) fn version_named(&self, id: VersionId) -> Result<Version, RowsError<R::Error>> {
+        recall(&mut self.named.borrow_mut().versions, id, || {
+            names::version(self.rows, id)
+        })
+    }
+
+    pub(super) fn labels_named(&self, id: u32) -> Result<Arc<Labels>, RowsError<R::Error>> {
+        recall(&mut self.named.borrow_mut().labels, id, || {
+            names::labels(self.rows, id).map(Arc::new)
+        })
+    }
+
+    /// Who was live or silent by `agent_seen` at `t`.
+    fn around(&self, t: u64, frontier: u64) -> Result<Arc<Around>, RowsError<R::Error>> {
+        if let Some(around) = self.around.borrow().get(&t) {
+            return Ok(Arc::clone(around));
+        }
+        let mut around = Around {
+            standings: HashMap::default(),
+            by_series: HashMap::default(),
+        };
+        for instance in seen_around(self.rows, t, self.size)? {
+            let Some((_, there)) = presence(instance).at(self.rows, t.min(frontier), self.size)? else {
+                continue;
+            };
+            if there.standing.ends.silent <= t {
+                continue;
+            }
+            around.standings.insert(instance, there.standing);
+            let key = Key::new(Tag::FirstIn).u32(instance);
+            for (series, first) in latest_of_each(self.rows, key, self.size, "first observations")? {
+                if first <= t {
+                    around.by_series.entry(series).or_default().push(instance);
+                }
+            }
+        }
+        let around = Arc::new(around);
+        self.around.borrow_mut().insert(t, Arc::clone(&around));
+        Ok(around)
+    }
+
+    /// The members of a series at `t`, by id.
+    pub(super) fn members(&self, series: u32, t: u64) -> Result<Vec<MemberRow>, RowsError<R::Error>> {
+        let Some(frontier) = self.frontier else {
+            return Ok(Vec::new());
+        };
+        // No fact of the cut lies past the frontier: a search from there meets no rows of later records.
+        let (rows, size, x) = (self.rows, self.size, t.min(frontier));
+        let around = self.around(t, frontier)?;
+        let seen = around.by_series.get(&series).into_iter().flatten();
+        let standing = |instance: &u32| around.standings.get(instance).copied();
+        let mut members: BTreeMap<u32, Standing> = seen
+            .filter_map(|instance| Some((*instance, standing(instance)?)))
+            .collect();
+        for instance in cited_around(rows, series, t, size)? {
+            let Some(cited) = cited_at(rows, (series, instance), x, size)? else {
+                continue;
+            };
+            if ends(cited, DECISION_LEASE_MS).silent <= t {
+                continue;
+            }
+            let retired = retired_at(rows, instance, x, size)?;
+            let mut there = match standing(&instance) {
+                Some(standing) => standing,
+                None => presence(instance)
+                    .at(rows, x, size)?
+                    .map(|(_, there)| there.standing)
+                    .unwrap_or_default(),
+            };
+            there.ends = there.ends.with_citation(Some(cited), retired);
+            if t < there.ends.silent {
+                members.insert(instance, there);
+            }
+        }
+        let member = |(instance, standing): (u32, Standing)| {
+            let gave = gave_at(rows, (series, instance), x, size)?.map(|(_, gave)| gave);
+            Ok(MemberRow {
+                instance,
+                ends: standing.ends,
+                gave,
+                labels: standing.labels,
+            })
+        };
+        members.into_iter().map(member).collect()
+    }
+}
+
+/// Back from microseconds; `None` past the year 9999.
+pub(super) fn instant(micros: u64) -> Option<Timestamp> {
+    i64::try_from(micros).ok().and_then(Timestamp::from_micros)
+}

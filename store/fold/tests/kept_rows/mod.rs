@@ -1,0 +1,88 @@
+//! The same histories, kept as rows: those of all records are written, and a cut of them is asked.
+
+use std::convert::Infallible;
+
+use verdict_fold::rows::{Cut, EnvironmentRows, MemoryRows, RowSeries, RowsError};
+use verdict_fold::{Evidence, IntentCut, Observation, Observed, SeriesKey, observations};
+use verdict_schemas::{Environment, TenantId, Timestamp};
+
+use crate::histories::{Held, Record};
+
+/// The rows of one tenant and environment.
+pub(crate) struct Rows {
+    rows: MemoryRows,
+    facts: Vec<Observation>,
+}
+
+impl Rows {
+    pub(crate) fn new(records: &[Record], tenant: &TenantId, environment: &Environment) -> Self {
+        let of_log = records.iter().filter(|record| record.log == *tenant);
+        let read = of_log.filter_map(|record| observations(&record.event, record.index, record.recorded));
+        let facts: Vec<_> = read
+            .filter(|(of, _)| of == environment)
+            .flat_map(|(_, facts)| facts)
+            .collect();
+        let (mut rows, mut writer) = (MemoryRows::default(), EnvironmentRows::new());
+        for fact in &facts {
+            writer.observe(&mut rows, fact).unwrap();
+        }
+        Self { rows, facts }
+    }
+
+    /// The cut up to `known_at`, with the intent of `held`.
+    pub(crate) fn at(&self, held: Held, records: &[Record], tenant: &TenantId, known_at: Timestamp) -> RowsAt<'_> {
+        let in_cut = records
+            .iter()
+            .filter(|record| record.log == *tenant && record.recorded <= known_at);
+        let size = u64::try_from(in_cut.count()).unwrap();
+        RowsAt {
+            facts: &self.facts,
+            size,
+            cut: Cut::new(&self.rows, size).unwrap(),
+            held,
+        }
+    }
+}
+
+/// Rows at a cut.
+pub(crate) struct RowsAt<'r> {
+    facts: &'r [Observation],
+    size: u64,
+    cut: Cut<'r, MemoryRows>,
+    held: Held,
+}
+
+impl<'r> Evidence for RowsAt<'r> {
+    type Error = RowsError<Infallible>;
+    type Kept<'a>
+        = RowSeries<'a, 'r, MemoryRows>
+    where
+        Self: 'a;
+
+    fn intents(&self, log: &TenantId) -> Result<IntentCut<'_>, Self::Error> {
+        let Ok(intents) = self.held.intents(log);
+        Ok(intents)
+    }
+
+    fn observed(&self, t: Timestamp) -> Result<Vec<SeriesKey>, Self::Error> {
+        self.cut.series_observed(t)
+    }
+
+    fn kept(&self, series: &SeriesKey) -> Result<Self::Kept<'_>, Self::Error> {
+        let of = series.clone();
+        // The index of decisions by version: every citation, counted or not.
+        self.cut.series(series, move |version, t| {
+            let cites = |fact: &&Observation| {
+                let Observed::Cited { series, version: cited } = &fact.what else {
+                    return false;
+                };
+                *series == of && cited == version && fact.at.index < self.size && fact.at.f <= t
+            };
+            Ok(self.facts.iter().filter(cites).map(|fact| fact.at.f).max())
+        })
+    }
+
+    fn facts(&self, series: &SeriesKey) -> Result<Vec<Observation>, Self::Error> {
+        self.cut.facts(Some(series), (Timestamp::MIN, Timestamp::MAX))
+    }
+}
