@@ -1,0 +1,228 @@
+//! Who may do what: bearer tokens from a file of hashes, each with tenants and roles.
+//!
+//! The file holds no secret, only SHA-256 digests of tokens, so it may be kept under version control:
+//!
+//! ```toml
+//! [[token]]
+//! name = "payments-emitter"            # goes with every record it sends, as its provenance
+//! sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"   # printf %s TOKEN | sha256sum
+//! tenants = ["acme"]                   # or ["*"]
+//! roles = ["emit"]                     # emit, control, read, admin
+//! ```
+//!
+//! A7: what a caller may not read, it can not tell from what does not exist.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use verdict_schemas::TenantId;
+
+/// What a caller may do in its tenants.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Send observation.
+    Emit,
+    /// Send intent.
+    Control,
+    /// Read answers.
+    Read,
+    /// Everything, the node's own affairs too.
+    Admin,
+}
+
+/// A caller, after its token was recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The token's name; `None` for the anonymous caller of a server without a token file.
+    pub name: Option<Arc<str>>,
+    tenants: Tenants,
+    roles: Vec<Role>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Tenants {
+    Every,
+    Of(Vec<TenantId>),
+}
+
+impl Principal {
+    /// The caller of a server that has no token file (and therefore binds loopback only).
+    pub fn anonymous() -> Self {
+        Self {
+            name: None,
+            tenants: Tenants::Every,
+            roles: vec![Role::Admin],
+        }
+    }
+
+    /// May it do what `role` allows, in this tenant? Any reader of a tenant may read `_platform`.
+    pub fn may(&self, role: Role, tenant: &TenantId) -> bool {
+        let has_role = self.roles.contains(&role) || self.roles.contains(&Role::Admin);
+        has_role && (self.covers(tenant) || (role == Role::Read && tenant.is_platform()))
+    }
+
+    /// May it see the node's own affairs (metrics by log, `_unrouted` logs)?
+    pub fn is_admin(&self) -> bool {
+        self.roles.contains(&Role::Admin) && self.tenants == Tenants::Every
+    }
+
+    fn covers(&self, tenant: &TenantId) -> bool {
+        match &self.tenants {
+            Tenants::Every => true,
+            Tenants::Of(tenants) => tenants.contains(tenant),
+        }
+    }
+}
+
+/// The tokens of a server.
+#[derive(Clone, Debug)]
+pub struct Access {
+    by_digest: Option<Arc<HashMap<[u8; 32], Principal>>>,
+}
+
+/// Why a token file can not be used. The message names the token and the field.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// It can not be read.
+    #[error("cannot read the token file `{path}`: {source}")]
+    Unreadable {
+        /// Path.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not the TOML expected; the message carries line and column.
+    #[error("the token file `{path}` is not as expected: {reason}")]
+    Syntax {
+        /// Path.
+        path: String,
+        /// Line, column and rule.
+        reason: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenFile {
+    #[serde(default)]
+    token: Vec<TokenEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenEntry {
+    name: String,
+    sha256: String,
+    tenants: Vec<String>,
+    roles: Vec<Role>,
+}
+
+impl Access {
+    /// No token file: everyone is [`Principal::anonymous`]. The server must bind loopback only.
+    pub fn open() -> Self {
+        Self { by_digest: None }
+    }
+
+    /// Is there no token file?
+    pub fn is_open(&self) -> bool {
+        self.by_digest.is_none()
+    }
+
+    /// Reads a token file.
+    ///
+    /// # Errors
+    /// [`AccessError`] when it is not readable, or names an unknown field, role, tenant or a digest that is none.
+    pub fn read(path: &Path) -> Result<Self, AccessError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| AccessError::Unreadable {
+            path: shown.clone(),
+            source,
+        })?;
+        let wrong = |reason: String| AccessError::Syntax {
+            path: shown.clone(),
+            reason,
+        };
+        let file: TokenFile = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        let mut by_digest = HashMap::new();
+        for entry in file.token {
+            let name = entry.name;
+            let mut digest = [0; 32];
+            hex::decode_to_slice(&entry.sha256, &mut digest)
+                .map_err(|_| wrong(format!("token `{name}`: `sha256` must be 64 hex digits")))?;
+            let tenants = if entry.tenants.iter().any(|t| t == "*") {
+                Tenants::Every
+            } else {
+                let parsed: Result<Vec<_>, _> = entry.tenants.iter().map(|t| TenantId::parse(t)).collect();
+                Tenants::Of(parsed.map_err(|e| wrong(format!("token `{name}`: `tenants`: {e}")))?)
+            };
+            let principal = Principal {
+                name: Some(name.as_str().into()),
+                tenants,
+                roles: entry.roles,
+            };
+            if by_digest.insert(digest, principal).is_some() {
+                return Err(wrong(format!("token `{name}`: its `sha256` stands twice in the file")));
+            }
+        }
+        Ok(Self {
+            by_digest: Some(Arc::new(by_digest)),
+        })
+    }
+
+    /// The caller behind the value of an `Authorization` header. Looks up by digest, so that no comparison depends on
+    /// how much of a secret was guessed. `None`: no such token.
+    pub fn authenticate(&self, authorization: Option<&str>) -> Option<Principal> {
+        let Some(by_digest) = &self.by_digest else {
+            return Some(Principal::anonymous());
+        };
+        let (scheme, token) = authorization?.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        let digest: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
+        by_digest.get(&digest).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Result<Access, AccessError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokens.toml");
+        std::fs::write(&path, text).unwrap();
+        Access::read(&path)
+    }
+
+    #[test]
+    fn a_token_opens_its_tenants_and_roles_and_nothing_else() {
+        let digest = hex::encode(Sha256::digest(b"s3cret"));
+        let access = file(&format!(
+            "[[token]]\nname = 'e'\nsha256 = '{digest}'\ntenants = ['acme']\nroles = ['read']\n"
+        ))
+        .unwrap();
+        let (acme, other) = (TenantId::parse("acme").unwrap(), TenantId::parse("globex").unwrap());
+        let caller = access.authenticate(Some("Bearer s3cret")).unwrap();
+        assert!(caller.may(Role::Read, &acme) && caller.may(Role::Read, &TenantId::platform()));
+        assert!(!caller.may(Role::Read, &other) && !caller.may(Role::Emit, &acme) && !caller.is_admin());
+        assert!(access.authenticate(Some("Bearer wrong")).is_none());
+        assert!(access.authenticate(Some("Basic s3cret")).is_none());
+        assert!(access.authenticate(None).is_none());
+    }
+
+    #[test]
+    fn a_wrong_file_says_what_is_wrong() {
+        let reason = file("[[token]]\nname='e'\nsha256='00'\ntenants=['acme']\nroles=['read']\n").unwrap_err();
+        assert!(
+            reason.to_string().contains("token `e`: `sha256` must be 64 hex digits"),
+            "{reason}"
+        );
+        let reason = file("[[token]]\nname='e'\nsha256='00'\ntenants=['acme']\nroles=['reed']\n").unwrap_err();
+        assert!(reason.to_string().contains("unknown variant `reed`"), "{reason}");
+    }
+}

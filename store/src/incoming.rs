@@ -1,0 +1,174 @@
+//! What is handed to the store to keep, and what it says afterwards.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use verdict_merkle::{Hash, LeafIndex, TreeSize};
+use verdict_schemas::{EventId, Timestamp};
+
+use crate::names::{KafkaPartition, LogName, SourcePosition};
+
+/// A record to keep, its bytes exactly as received. The store sequences it before anyone interprets it.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The log it goes to.
+    pub log: LogName,
+    /// Where it came from.
+    pub source: SourcePosition,
+    /// Kafka's key.
+    pub key: Option<Bytes>,
+    /// The headers to keep and to commit to, in their order, `content-type` among them.
+    pub headers: Vec<(String, Option<Bytes>)>,
+    /// The value. Kafka's null is kept as no bytes: both are malformed in the same way.
+    pub value: Bytes,
+    /// When the broker appended it, as it says; `None` takes the store's clock.
+    pub raw_time: Option<Timestamp>,
+    /// Who says that this is so.
+    pub provenance: Provenance,
+    /// HTTP intake only: what makes a duplicate, which is then not stored (E4). Whoever sets it has checked that the
+    /// record is well-formed.
+    pub dedup: Option<DedupKey>,
+    /// Why it is in an `_unrouted` log.
+    pub route: Option<RouteFlag>,
+}
+
+impl Incoming {
+    /// The value of the `content-type` header, when it is text.
+    pub fn content_type(&self) -> Option<&str> {
+        content_type(&self.headers)
+    }
+}
+
+/// The value of the first header of that name (in any case) that is text.
+pub(crate) fn content_type(headers: &[(String, Option<Bytes>)]) -> Option<&str> {
+    headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        .and_then(|(_, value)| std::str::from_utf8(value.as_ref()?).ok())
+}
+
+/// Who says that a record is what it says (DESIGN: "Who may say what").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// Nobody but the record itself.
+    Claimed,
+    /// Our intake recognised the sender.
+    Authenticated {
+        /// The name of its token; `None` for the anonymous caller of a server without a token file.
+        principal: Option<Arc<str>>,
+    },
+    /// Its `verdict-signature` header was verified.
+    Signed,
+}
+
+/// What makes two records of a log the same event (E4).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DedupKey {
+    /// `meta.source`.
+    pub source: Arc<str>,
+    /// `meta.event_id`.
+    pub event_id: EventId,
+    /// Intent is remembered for ever, observation for seven days of recorded time.
+    pub intent: bool,
+}
+
+/// Why a record is in an `_unrouted` log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteFlag {
+    /// Its key names a tenant whose partition is another one.
+    WrongPartition,
+    /// Its key names no valid tenant.
+    InvalidTenant,
+    /// It has no key.
+    NoKey,
+}
+
+/// What became of one record of an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// Kept.
+    Accepted {
+        /// Where.
+        index: LeafIndex,
+    },
+    /// Not kept: the log has the same event with the same bytes.
+    Duplicate {
+        /// Where the first is.
+        index: LeafIndex,
+    },
+    /// Kept, though the log has the same event with other bytes, which stands.
+    Conflict {
+        /// Where this one is.
+        index: LeafIndex,
+    },
+}
+
+impl Appended {
+    /// The index to tell the sender.
+    pub fn index(self) -> LeafIndex {
+        match self {
+            Self::Accepted { index } | Self::Duplicate { index } | Self::Conflict { index } => index,
+        }
+    }
+}
+
+/// The end of a log after a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogHead {
+    /// The log.
+    pub name: LogName,
+    /// How many records it holds.
+    pub size: TreeSize,
+    /// Its root at that size.
+    pub root: Hash,
+}
+
+/// What an append did.
+#[derive(Clone, Debug, Default)]
+pub struct AppendReceipt {
+    /// What became of each record, in the order given.
+    pub results: Vec<Appended>,
+    /// The logs concerned, by name, as they stand after the commit.
+    pub logs: Vec<LogHead>,
+}
+
+/// What is known about a Kafka partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The offset at which this store began: replicas that began elsewhere have other roots.
+    pub first: u64,
+    /// The next offset to read.
+    pub next: u64,
+    /// The last record stored, to recognise the topic by.
+    pub last: Option<LastStored>,
+}
+
+/// The last record stored of a Kafka partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastStored {
+    /// Its offset.
+    pub offset: u64,
+    /// The log it is in.
+    pub log: LogName,
+    /// Its index there.
+    pub index: LeafIndex,
+    /// [`crate::payload_digest`] of its key, headers kept and value.
+    pub digest: [u8; 32],
+}
+
+/// Offsets of a Kafka partition that this store will never hold, because the broker lost them first (A4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The partition.
+    pub partition: KafkaPartition,
+    /// The first offset lost.
+    pub from: u64,
+    /// The first offset after those lost.
+    pub to: u64,
+    /// Why, for people.
+    pub reason: String,
+    /// When it was noticed.
+    pub noticed_at: Timestamp,
+}

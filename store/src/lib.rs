@@ -1,0 +1,54 @@
+//! How it is kept: the log with its Merkle trees, the views that are made of it, and the audit of both.
+//!
+//! A store is one directory. Records are handed to [`Store::append`] (HTTP) or [`Store::append_kafka`]; one thread gives
+//! them their order, commits to them in a tree per log (RFC 6962) and writes them with one fsync per batch; a second
+//! thread makes the views; questions read one snapshot of everything. The module `log` tells the story of a record, and
+//! what a crash costs at each step; `views` says what is made of it.
+//!
+//! ```text
+//! DIR/db          RocksDB
+//! DIR/heads       size and root of each log, kept outside the database: what it must at least hold
+//! DIR/salt.key    the key that salts of commitments are derived from, unless it is configured
+//! ```
+//!
+//! Invariants kept here: A1 append-only, A2 position, bytes and leaf become durable together, A3 roots and leaves can be
+//! recomputed, A4 source offsets and leaves are in bijection, A5 what was acknowledged survives, A6 views rebuilt equal
+//! views kept. Only this package names RocksDB.
+
+pub mod access;
+mod audit;
+mod clock;
+mod database;
+mod error;
+mod incoming;
+mod keys;
+mod layout;
+mod leaf;
+mod log;
+mod names;
+mod options;
+mod read;
+mod record;
+mod salt;
+mod shared;
+mod statistics;
+mod store;
+mod tables;
+mod views;
+
+pub use audit::{AuditReport, Defect, LogAudit, audit};
+pub use error::{AppendError, OpenError, StoreError};
+pub use incoming::{
+    AppendReceipt, Appended, DedupKey, Gap, Incoming, LastStored, LogHead, Position, Provenance, RouteFlag,
+};
+pub use leaf::{Leaf, SALT_HEADER, payload_digest};
+pub use log::meta::BindError;
+pub use names::{InvalidLogName, KafkaPartition, LogId, LogName, SourcePosition};
+pub use options::Options;
+pub use read::*;
+pub use record::Record;
+pub use salt::cluster_salt_key;
+pub use statistics::Statistics;
+pub use store::{NodeInfo, PendingCommit, Store};
+pub use verdict_merkle::{Hash, LeafIndex, TreeSize};
+pub use views::{CitedVersion, Coverage, Flag, SourceStats};

@@ -1,0 +1,242 @@
+//! The committer: one thread that turns what waits into one durable write, again and again.
+//!
+//! [`Committer::commit`] is the whole story, top to bottom. What a crash costs at each step is said there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use rocksdb::WriteBatch;
+use tokio::sync::mpsc;
+
+use crate::error::{AppendError, StoreError};
+use crate::incoming::{AppendReceipt, LastStored, LogHead, Position};
+use crate::keys;
+use crate::leaf::payload_digest;
+use crate::log::dedup::InFlight;
+use crate::log::ledger::Ledger;
+use crate::log::pipeline::{Batch, Sequenced, Work};
+use crate::log::positions;
+use crate::log::queue::{Answer, Group};
+use crate::log::sequence::Staging;
+use crate::names::{KafkaPartition, LogId};
+use crate::record::Record;
+use crate::shared::Shared;
+use crate::tables::Table;
+
+/// Bytes of a record's row beyond its value, roughly, and its share of tiles: what a batch is made large enough for.
+const ROW_OVERHEAD: usize = 200;
+
+/// The one that sequences.
+pub(crate) struct Committer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) ledger: Ledger,
+    pub(super) in_flight: InFlight,
+    /// Each partition's position, and the log that its last record is in.
+    pub(super) positions: HashMap<KafkaPartition, (Position, Option<LogId>)>,
+    views: mpsc::Sender<Work>,
+    batches: u64,
+    /// Kept between batches: the row at hand.
+    row: Vec<u8>,
+}
+
+impl Committer {
+    pub(crate) fn new(shared: Arc<Shared>, ledger: Ledger, views: mpsc::Sender<Work>) -> Result<Self, StoreError> {
+        let positions = positions::all(&shared.database)?.into_iter();
+        let positions: HashMap<_, _> = positions
+            .map(|(partition, position, log)| (partition, (position, log)))
+            .collect();
+        let published = positions
+            .iter()
+            .map(|(partition, (position, _))| (partition.clone(), position.clone()));
+        *shared.positions.write() = published.collect();
+        let (in_flight, row) = (InFlight::default(), Vec::new());
+        Ok(Self {
+            shared,
+            ledger,
+            in_flight,
+            positions,
+            views,
+            batches: 0,
+            row,
+        })
+    }
+
+    /// Commits what waits until the queue is closed and empty.
+    pub(crate) fn run(mut self) {
+        let (events, bytes) = (
+            self.shared.options.max_batch_events,
+            self.shared.options.max_batch_bytes,
+        );
+        while let Some(groups) = self.shared.queue.take(events, bytes) {
+            self.commit(groups);
+        }
+        // The view thread ends behind the last batch. If it is gone already, that is as well.
+        let _ = self.views.blocking_send(Work::Stop);
+    }
+
+    /// One batch, from waiting callers to answers.
+    fn commit(&mut self, groups: Vec<Group>) {
+        if let Some(reason) = self.shared.not_writable() {
+            return refuse_all(
+                groups.into_iter().map(|group| group.answer),
+                &AppendError::NotWritable(reason),
+            );
+        }
+        let begun = Instant::now();
+        self.batches += 1;
+        let number = self.batches;
+        self.in_flight.forget(self.shared.visible_batch.load(Ordering::Acquire));
+
+        // 1. The moment. From here the horizon stays before it until the views have this batch (E3).
+        //    A crash costs what was queued; nobody was told.
+        let now = self.shared.clock.begin(number);
+
+        // 2. Order: each record gets its place, its recorded time and its leaf. All in memory.
+        let mut staging = Staging::default();
+        let mut staged = Vec::with_capacity(groups.len());
+        for group in groups {
+            if let Err(reason) = self.check(&group) {
+                let _ = group.answer.send(Err(AppendError::Refused(reason)));
+                continue;
+            }
+            match self.stage(group, number, now, &mut staging) {
+                Ok(group) => staged.push(group),
+                Err((answer, error)) => {
+                    // Half a group is in the ledger: it can not be used again.
+                    let reason = self.shared.stop(&error);
+                    staged
+                        .into_iter()
+                        .map(|group| group.answer)
+                        .chain([answer])
+                        .for_each(|answer| {
+                            let _ = answer.send(Err(AppendError::WriteFailed(reason.clone())));
+                        });
+                    return;
+                }
+            }
+        }
+
+        // 3. One write with everything a restart needs: records, tiles, recorded times, states, positions (A2).
+        //    A crash within leaves all of it or nothing; nobody was told. When it returns, the disk has it (A5).
+        let written = self.write(&mut staging);
+        let heads = match written {
+            Ok(heads) => heads,
+            Err(error) => {
+                let reason = self.shared.stop(&error);
+                return refuse_all(
+                    staged.into_iter().map(|group| group.answer),
+                    &AppendError::WriteFailed(reason),
+                );
+            }
+        };
+
+        // 4. From here the records stay, whatever happens. Tell those who asked for durability.
+        self.publish(&heads, &staging, begun);
+        let mut waiting = Vec::new();
+        for group in staged {
+            let receipt = AppendReceipt {
+                logs: self.heads(&group.logs),
+                results: group.results,
+            };
+            if group.from_kafka {
+                // A consumer that no longer waits reads its position when it comes back.
+                let _ = group.answer.send(Ok(receipt));
+            } else {
+                waiting.push((group.answer, receipt));
+            }
+        }
+
+        // 5. The views take it from here and answer the rest. A crash costs nothing: they are caught up at open.
+        let batch = Batch {
+            number,
+            records: staging.records,
+            waiting,
+            partitions: staging.partitions,
+        };
+        if let Err(mpsc::error::SendError(Work::Batch(batch))) = self.views.blocking_send(Work::Batch(batch)) {
+            let gone = AppendError::NotVisible("the thread that makes them has ended".to_owned());
+            refuse_all(batch.waiting.into_iter().map(|(answer, _)| answer), &gone);
+        }
+    }
+
+    /// Writes the batch and waits for the disk. Gives the heads of the logs that grew.
+    fn write(&mut self, staging: &mut Staging) -> Result<Vec<LogHead>, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let database = &shared.database;
+        let rows = staging.bytes + staging.records.len() * ROW_OVERHEAD;
+        let mut batch = WriteBatch::with_capacity_bytes(rows);
+        // By log, and in the order of each: keys that come sorted cost RocksDB a fraction.
+        staging.records.sort_by_key(|sequenced| sequenced.log);
+        let records = database.cf(Table::Records)?;
+        for Sequenced { log, record, .. } in &staging.records {
+            self.row.clear();
+            record.encode(&mut self.row);
+            batch.put_cf(records, keys::record(*log, record.index), &self.row);
+        }
+        let heads = self.ledger.seal(database, &mut batch)?;
+        for partition in staging.partitions.keys() {
+            let Some((position, log)) = self.positions.get_mut(partition) else {
+                continue;
+            };
+            if let (Some(last), Some(log)) = (&mut position.last, *log)
+                && let Some(record) = find(&staging.records, log, last)
+            {
+                last.digest = payload_digest(record.key.as_deref(), &record.headers, &record.value);
+            }
+            positions::put(database, &mut batch, partition, position, *log)?;
+        }
+        for gap in &staging.gaps {
+            positions::put_gap(database, &mut batch, gap)?;
+        }
+        if batch.is_empty() {
+            return Ok(heads);
+        }
+        let begun = Instant::now();
+        database.write_log(batch)?;
+        shared.counters.written(begun.elapsed(), shared.options.fsync);
+        Ok(heads)
+    }
+
+    fn publish(&mut self, heads: &[LogHead], staging: &Staging, begun: Instant) {
+        self.shared.heads.publish(heads);
+        if !staging.partitions.is_empty() {
+            let mut published = self.shared.positions.write();
+            for partition in staging.partitions.keys() {
+                if let Some((position, _)) = self.positions.get(partition) {
+                    published.insert(partition.clone(), position.clone());
+                }
+            }
+        }
+        let counters = &self.shared.counters;
+        counters.committed(staging.records.len() as u64, staging.bytes as u64, begun.elapsed());
+        counters.deduplicated(staging.duplicates, staging.conflicts);
+    }
+
+    fn heads(&self, logs: &[LogId]) -> Vec<LogHead> {
+        let mut heads: Vec<_> = logs
+            .iter()
+            .filter_map(|log| self.ledger.state(*log))
+            .map(|log| log.head())
+            .collect();
+        heads.sort_by(|a, b| a.name.cmp(&b.name));
+        heads
+    }
+}
+
+/// The record of a position's last, among those of the batch, sorted by log and index.
+fn find<'a>(records: &'a [Sequenced], log: LogId, last: &LastStored) -> Option<&'a Record> {
+    let place = records.binary_search_by_key(&(log, last.index), |sequenced| (sequenced.log, sequenced.record.index));
+    place
+        .ok()
+        .and_then(|place| records.get(place))
+        .map(|sequenced| &sequenced.record)
+}
+
+fn refuse_all(answers: impl Iterator<Item = Answer>, error: &AppendError) {
+    answers.for_each(|answer| {
+        // Who no longer waits needs no answer.
+        let _ = answer.send(Err(error.clone()));
+    });
+}

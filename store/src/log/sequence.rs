@@ -1,0 +1,300 @@
+//! Sequencing: each record of a group gets its place, its recorded time and its leaf; each partition its position. All in
+//! memory: [`crate::log::commit`] says when, and writes it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use verdict_merkle::LeafIndex;
+use verdict_schemas::Timestamp;
+
+use crate::error::StoreError;
+use crate::incoming::{Appended, Gap, Incoming, LastStored, Position};
+use crate::leaf::{LONGEST_NAME, Leaf};
+use crate::log::commit::Committer;
+use crate::log::dedup::Before;
+use crate::log::pipeline::Sequenced;
+use crate::log::queue::{Answer, Group, Origin};
+use crate::names::{KafkaPartition, LogId, LogName, SourcePosition};
+use crate::record::Record;
+use crate::views::dedup::Counts;
+
+/// A group after its records were sequenced.
+pub(super) struct Staged {
+    pub(super) answer: Answer,
+    pub(super) results: Vec<Appended>,
+    pub(super) logs: Vec<LogId>,
+    pub(super) from_kafka: bool,
+}
+
+/// What a batch writes and hands on.
+#[derive(Default)]
+pub(super) struct Staging {
+    pub(super) records: Vec<Sequenced>,
+    pub(super) gaps: Vec<Gap>,
+    /// The last record of each partition in the group at hand.
+    pub(super) lasts: Vec<Last>,
+    /// The next offset of each partition that moved.
+    pub(super) partitions: BTreeMap<KafkaPartition, u64>,
+    pub(super) duplicates: u64,
+    pub(super) conflicts: u64,
+    pub(super) bytes: usize,
+}
+
+pub(super) struct Last {
+    partition: KafkaPartition,
+    first: u64,
+    offset: u64,
+    log: LogId,
+    name: LogName,
+    index: LeafIndex,
+}
+
+impl Staging {
+    /// Takes note of a record of Kafka as the last of its partition so far.
+    fn last(&mut self, log: LogId, name: &LogName, record: &Record) {
+        let SourcePosition::Kafka { offset, .. } = &record.source else {
+            return;
+        };
+        if let Some(last) = self.lasts.iter_mut().find(|last| last.partition.is_of(&record.source)) {
+            (last.offset, last.log, last.index) = (*offset, log, record.index);
+            last.name.clone_from(name);
+        } else if let Some((partition, first)) = record.source.kafka() {
+            self.lasts.push(Last {
+                partition,
+                first,
+                offset: first,
+                log,
+                name: name.clone(),
+                index: record.index,
+            });
+        }
+    }
+}
+
+impl Committer {
+    /// What a caller can do wrong, before anything of its group is sequenced.
+    pub(super) fn check(&self, group: &Group) -> Result<(), String> {
+        // Few partitions, so a search is cheaper than a hash for each record.
+        let mut reached: Vec<(KafkaPartition, u64)> = Vec::new();
+        for record in &group.records {
+            match (&record.source, &group.origin) {
+                (SourcePosition::Intake, Origin::Intake) => {}
+                (SourcePosition::Kafka { offset, .. }, Origin::Kafka { .. }) => {
+                    let place = match reached
+                        .iter()
+                        .position(|(partition, _)| partition.is_of(&record.source))
+                    {
+                        Some(place) => place,
+                        None => {
+                            let Some((partition, _)) = record.source.kafka() else {
+                                continue;
+                            };
+                            if partition.cluster.len().max(partition.topic.len()) > LONGEST_NAME {
+                                return Err("the name of a cluster or topic is too long".to_owned());
+                            }
+                            let next = self.next(&partition);
+                            reached.push((partition, next));
+                            reached.len() - 1
+                        }
+                    };
+                    let Some((partition, expected)) = reached.get_mut(place) else {
+                        continue;
+                    };
+                    // A4: an offset is a leaf once. A consumer that is behind has lost its position.
+                    if *offset < *expected {
+                        return Err(format!(
+                            "offset {offset} of {partition} comes after {expected} was expected"
+                        ));
+                    }
+                    *expected = offset + 1;
+                }
+                _ => return Err("records of Kafka and of the intake can not be one batch".to_owned()),
+            }
+            let parts = record
+                .headers
+                .iter()
+                .flat_map(|(name, value)| [Some(name.as_bytes()), value.as_deref()]);
+            let mut parts = parts.chain([record.key.as_deref(), Some(&record.value[..])]).flatten();
+            if parts.any(|part| u32::try_from(part.len()).is_err()) {
+                return Err("a part of a record is 4 GiB or larger".to_owned());
+            }
+        }
+        if let Origin::Kafka { next: ends, .. } = &group.origin {
+            for (partition, end) in ends {
+                let within = reached
+                    .iter()
+                    .find(|(other, _)| other == partition)
+                    .map(|(_, next)| *next);
+                let next = within.unwrap_or_else(|| self.next(partition));
+                if *end < next {
+                    return Err(format!(
+                        "the next offset of {partition} can not be {end}: {next} is reached"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&self, partition: &KafkaPartition) -> u64 {
+        self.positions.get(partition).map_or(0, |(position, _)| position.next)
+    }
+
+    pub(super) fn stage(
+        &mut self,
+        group: Group,
+        number: u64,
+        now: Timestamp,
+        staging: &mut Staging,
+    ) -> Result<Staged, (Answer, StoreError)> {
+        let Group {
+            records,
+            origin,
+            answer,
+        } = group;
+        let mut staged = Staged {
+            answer,
+            results: Vec::with_capacity(records.len()),
+            logs: Vec::new(),
+            from_kafka: false,
+        };
+        for incoming in records {
+            match self.sequence(incoming, number, now, staging) {
+                Ok((log, appended)) => {
+                    staged.results.push(appended);
+                    if !staged.logs.contains(&log) {
+                        staged.logs.push(log);
+                    }
+                }
+                Err(error) => return Err((staged.answer, error)),
+            }
+        }
+        self.move_positions(staging);
+        if let Origin::Kafka { next, gaps } = origin {
+            staged.from_kafka = true;
+            for (partition, end) in next {
+                let position = self.position(&partition, end);
+                position.next = end;
+                staging.partitions.insert(partition, end);
+            }
+            staging.gaps.extend(gaps);
+        }
+        Ok(staged)
+    }
+
+    /// One record: is it new, where does it go, what is its leaf.
+    fn sequence(
+        &mut self,
+        incoming: Incoming,
+        number: u64,
+        now: Timestamp,
+        staging: &mut Staging,
+    ) -> Result<(LogId, Appended), StoreError> {
+        let log = self.ledger.id(&incoming.log)?;
+        let shared = Arc::clone(&self.shared);
+        let raw = incoming.raw_time.unwrap_or(now);
+        // Of the intake nothing is recorded before the moment of the batch, which is after every horizon told (E3).
+        // The broker's own times are folded into the log as they are, so that every replica folds them alike.
+        let earliest = if incoming.source == SourcePosition::Intake {
+            raw.max(now)
+        } else {
+            raw
+        };
+        let mut conflicts = false;
+        let mut remembered = None;
+        if let Some(key) = &incoming.dedup {
+            let recorded = self
+                .ledger
+                .state(log)
+                .map_or(earliest, |state| state.last_recorded.max(earliest));
+            match self
+                .in_flight
+                .before(&shared.database, log, key, &incoming.value, recorded)?
+            {
+                Before::Never => remembered = Some((key.clone(), incoming.value.clone())),
+                Before::Same(index) => {
+                    staging.duplicates += 1;
+                    return Ok((log, Appended::Duplicate { index }));
+                }
+                Before::Other => {
+                    staging.conflicts += 1;
+                    conflicts = true;
+                }
+            }
+        }
+        let record = self
+            .ledger
+            .append(&shared.database, log, earliest, |name, index, recorded| {
+                let record = Record::sequenced(incoming, index, raw, recorded);
+                (Leaf::of(name, &record, &shared.salt).hash(), (name.clone(), record))
+            })?;
+        let (name, record) = record;
+        if let Some((key, value)) = remembered {
+            let counts = Counts {
+                index: record.index,
+                recorded: record.recorded_time,
+            };
+            self.in_flight.remember(number, log, key, counts, value);
+        }
+        let index = record.index;
+        staging.last(log, &name, &record);
+        staging.bytes += record.value.len();
+        staging.records.push(Sequenced { log, name, record });
+        let appended = if conflicts {
+            Appended::Conflict { index }
+        } else {
+            Appended::Accepted { index }
+        };
+        Ok((log, appended))
+    }
+
+    /// Moves positions behind the last record sequenced of each partition.
+    fn move_positions(&mut self, staging: &mut Staging) {
+        for Last {
+            partition,
+            first,
+            offset,
+            log,
+            name,
+            index,
+        } in staging.lasts.drain(..)
+        {
+            let begin = || {
+                (
+                    Position {
+                        first,
+                        next: first,
+                        last: None,
+                    },
+                    None,
+                )
+            };
+            let (position, of) = self.positions.entry(partition.clone()).or_insert_with(begin);
+            position.next = offset + 1;
+            // The digest is made once per batch, for the record that turns out to be the last.
+            position.last = Some(LastStored {
+                offset,
+                log: name,
+                index,
+                digest: [0; 32],
+            });
+            *of = Some(log);
+            staging.partitions.insert(partition, offset + 1);
+        }
+    }
+
+    /// A partition's position, which begins at `first` if there is none.
+    fn position(&mut self, partition: &KafkaPartition, first: u64) -> &mut Position {
+        let begin = || {
+            (
+                Position {
+                    first,
+                    next: first,
+                    last: None,
+                },
+                None,
+            )
+        };
+        &mut self.positions.entry(partition.clone()).or_insert_with(begin).0
+    }
+}

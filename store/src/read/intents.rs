@@ -1,0 +1,164 @@
+//! The intent of each log, held in memory: every question about what was in effect needs the whole of it, and it is
+//! small beside what was observed.
+//!
+//! An [`IntentLog`] holds the intent of every cut at once, so one per log serves all questions; it is extended by what
+//! came since, and shared by whoever is reading it meanwhile.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+use verdict_fold::IntentLog;
+use verdict_merkle::{LeafIndex, TreeSize};
+
+use super::snapshot::Snapshot;
+use crate::error::StoreError;
+use crate::names::LogId;
+use crate::tables::Table;
+use crate::views::intents;
+use crate::views::keys::{self, Key};
+
+/// The intent of one log, up to a size.
+#[derive(Clone, Debug)]
+struct Held {
+    log: Arc<IntentLog>,
+    size: TreeSize,
+    facts: usize,
+    /// When it was last asked for.
+    used: u64,
+}
+
+/// The intent of the logs asked about lately, bounded by the number of facts held.
+#[derive(Debug, Default)]
+pub(crate) struct IntentCache {
+    held: Mutex<Logs>,
+}
+
+#[derive(Debug, Default)]
+struct Logs {
+    /// The most facts held, of all logs together; one log is held whatever its size.
+    most: usize,
+    /// Counts rebuilds: what was read before one is not kept after it.
+    era: u64,
+    logs: HashMap<LogId, Held, RandomState>,
+    asked: u64,
+}
+
+/// Bytes that a fact of intent takes in memory, with its share of the indexes; measured roughly, on the safe side.
+const FACT_BYTES: u64 = 2048;
+
+impl IntentCache {
+    /// Sets the bound on the memory taken.
+    pub(crate) fn bound(&self, bytes: u64) {
+        self.held.lock().most = usize::try_from(bytes / FACT_BYTES).unwrap_or(usize::MAX);
+    }
+
+    /// Forgets everything: views are being made again.
+    pub(crate) fn clear(&self) {
+        let mut held = self.held.lock();
+        held.logs.clear();
+        held.era += 1;
+    }
+
+    /// The era, to be read before the snapshot is taken: what a snapshot from before a rebuild gives is not kept.
+    pub(super) fn era(&self) -> u64 {
+        self.held.lock().era
+    }
+
+    fn get(&self, log: LogId) -> Option<Held> {
+        let mut held = self.held.lock();
+        held.asked += 1;
+        let now = held.asked;
+        let found = held.logs.get_mut(&log)?;
+        found.used = now;
+        Some(found.clone())
+    }
+
+    fn keep(&self, log: LogId, made: Held, era: u64) {
+        let mut held = self.held.lock();
+        if held.era != era {
+            return;
+        }
+        held.asked += 1;
+        let used = held.asked;
+        // Two questions may have extended it at once: the longer stays.
+        if held.logs.get(&log).is_none_or(|there| there.size < made.size) {
+            held.logs.insert(log, Held { used, ..made });
+        }
+        while held.logs.len() > 1 && held.logs.values().map(|log| log.facts).sum::<usize>() > held.most {
+            let oldest = held.logs.iter().min_by_key(|(_, log)| log.used).map(|(log, _)| *log);
+            oldest.and_then(|log| held.logs.remove(&log));
+        }
+    }
+}
+
+impl Snapshot<'_> {
+    /// The intent of a log: of at least the first `cut` records, as far as they are visible in this snapshot. Take
+    /// [`IntentLog::cut`] of it. `None` for an `_unrouted` log, which has none.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn intents(&self, log: LogId, cut: TreeSize) -> Result<Option<Arc<IntentLog>>, StoreError> {
+        let name = self.name(log)?;
+        let Some(tenant) = name.as_ref().and_then(|name| name.tenant()) else {
+            return Ok(None);
+        };
+        let held = self.intents.get(log);
+        if let Some(held) = &held
+            && held.size >= cut
+        {
+            return Ok(Some(Arc::clone(&held.log)));
+        }
+        let cut = cut.min(self.visible(log)?);
+        let mut held = held.unwrap_or_else(|| Held {
+            log: Arc::new(IntentLog::new(tenant.clone())),
+            size: TreeSize(0),
+            facts: 0,
+            used: 0,
+        });
+        let mut new = Vec::new();
+        self.each_from(Table::Intent, log, held.size, |key, row| {
+            let index = LeafIndex(keys::tail_index(key).unwrap_or_default());
+            if cut.contains(index) {
+                new.push(intents::decode(index, row)?);
+            }
+            Ok(cut.contains(index))
+        })?;
+        if !new.is_empty() {
+            held.facts += new.len();
+            let log = Arc::make_mut(&mut held.log);
+            new.into_iter().for_each(|intent| log.push(intent));
+        }
+        held.size = held.size.max(cut);
+        self.intents.keep(log, held.clone(), self.era);
+        Ok(Some(held.log))
+    }
+
+    /// Visits the rows of a log by index from `from` on, until `visit` says false.
+    fn each_from(
+        &self,
+        table: Table,
+        log: LogId,
+        from: TreeSize,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        use crate::views::fold_rows::Ordered;
+        let mut options = rocksdb::ReadOptions::default();
+        if let Some(end) = crate::keys::after_log(log) {
+            options.set_iterate_upper_bound(end);
+        }
+        let mut rows = self.raw_iterator(table, options)?;
+        rows.seek(Key::log(log).index(from.0).as_slice());
+        let mut visited = 0;
+        while let Some((key, value)) = rows.item() {
+            visited += 1;
+            if !visit(key, value)? {
+                break;
+            }
+            rows.next();
+        }
+        self.has_read(visited.max(1));
+        Ok(rows.status()?)
+    }
+}

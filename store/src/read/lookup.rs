@@ -1,0 +1,260 @@
+//! Single ids: where is this event, this decision, this trace; which versions were cited; what is flagged.
+
+use rocksdb::{DBRawIterator, ReadOptions};
+use verdict_merkle::{LeafIndex, TreeSize};
+use verdict_schemas::{EventId, Kind, PolicyName, Timestamp, Version};
+
+use super::scan::{Entry, Order, read_note};
+use super::snapshot::Snapshot;
+use crate::database::Rows;
+use crate::error::StoreError;
+use crate::keys::log_prefix;
+use crate::names::LogId;
+use crate::tables::Table;
+use crate::views::dedup::Counts;
+use crate::views::fold_rows::Ordered;
+use crate::views::keys::{self, Key, h16};
+use crate::views::{CitedVersion, Flag, versions};
+
+/// A record with a given event id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventRecord {
+    /// Where.
+    pub index: LeafIndex,
+    /// Does it count (E4)? If not it is a conflict; duplicates are not listed.
+    pub counts: bool,
+}
+
+impl Snapshot<'_> {
+    /// The records of the cut with this event id: of whatever source, those that count and those in conflict with
+    /// them, by index.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn by_event_id(&self, log: LogId, id: EventId, cut: TreeSize) -> Result<Vec<EventRecord>, StoreError> {
+        let prefix = Key::log(log).with(id.0.as_bytes());
+        let mut found = Vec::new();
+        self.each(Table::Event, prefix.as_slice(), |key, value| {
+            if key.len() == keys::EVENT {
+                let all = Counts::decode_all(value);
+                let all = all.map_err(|damage| StoreError::corrupt(Table::Event, damage.to_string()))?;
+                found.extend(all.into_iter().map(|counts| EventRecord {
+                    index: counts.index,
+                    counts: true,
+                }));
+            } else if let Some(index) = keys::tail_index(key) {
+                found.push(EventRecord {
+                    index: LeafIndex(index),
+                    counts: false,
+                });
+            }
+            Ok(true)
+        })?;
+        found.retain(|record| cut.contains(record.index));
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// The first decision of the cut with this id: the one that is meant (E4).
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn by_decision_id(&self, log: LogId, id: &str, cut: TreeSize) -> Result<Option<LeafIndex>, StoreError> {
+        let mut entries = self.by_id(Table::Decision, log, id, cut)?;
+        entries.retain(|entry| entry.kind == Kind::Decision);
+        Ok(entries.first().map(|entry| entry.index))
+    }
+
+    /// The `effect_recorded` events of the cut about this decision, by index.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn effects_of(&self, log: LogId, decision_id: &str, cut: TreeSize) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = self.by_id(Table::Decision, log, decision_id, cut)?;
+        entries.retain(|entry| entry.kind == Kind::EffectRecorded);
+        Ok(entries)
+    }
+
+    /// The events of the cut with this trace id, of every kind, by index; at most `limit` of them.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn by_trace(&self, log: LogId, trace: &str, cut: TreeSize, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.by_id_up_to(Table::Trace, log, trace, cut, limit)
+    }
+
+    fn by_id(&self, table: Table, log: LogId, id: &str, cut: TreeSize) -> Result<Vec<Entry>, StoreError> {
+        // An id that is used that often is no id; what is meant is the first.
+        self.by_id_up_to(table, log, id, cut, 1000)
+    }
+
+    fn by_id_up_to(
+        &self,
+        table: Table,
+        log: LogId,
+        id: &str,
+        cut: TreeSize,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let prefix = Key::log(log).with(&h16(id));
+        let mut found = Vec::new();
+        self.each(table, prefix.as_slice(), |key, note| {
+            let damage = || StoreError::corrupt(table, format!("key {}", hex::encode(key)));
+            let index = LeafIndex(keys::tail_index(key).ok_or_else(damage)?);
+            if !cut.contains(index) || found.len() >= limit {
+                return Ok(false);
+            }
+            let (kind, outcome) = read_note(note).ok_or_else(damage)?;
+            let f = note
+                .last_chunk()
+                .map(|f| i64::from_be_bytes(*f))
+                .and_then(Timestamp::from_micros);
+            found.push(Entry {
+                f: f.ok_or_else(damage)?,
+                index,
+                kind,
+                outcome,
+            });
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    /// The versions that decisions of this log cite: of one policy, of one version of that name, or all. The list grows
+    /// with the log and is not of any cut: it says in which ranges of [`super::Index::Versions`] to look.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn versions_cited(
+        &self,
+        log: LogId,
+        policy: Option<&PolicyName>,
+        version: Option<&Version>,
+    ) -> Result<Vec<CitedVersion>, StoreError> {
+        let mut found = Vec::new();
+        self.each(Table::Series, &log_prefix(log), |_, row| {
+            let cited = versions::decode(row);
+            let cited = cited.map_err(|damage| StoreError::corrupt(Table::Series, damage.to_string()))?;
+            if policy.is_none_or(|policy| cited.policy == *policy)
+                && version.is_none_or(|version| cited.version == *version)
+            {
+                found.push(cited);
+            }
+            Ok(true)
+        })?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// What is to be said of a record that is not a plain event that counts; `None` of one that is, and of one that the
+    /// views do not know yet.
+    ///
+    /// # Errors
+    /// When the row can not be read.
+    pub fn flag(&self, log: LogId, index: LeafIndex) -> Result<Option<Flag>, StoreError> {
+        self.row(Table::Flag, Key::log(log).index(index.0).as_slice())?
+            .map(|row| decode_flag(&row))
+            .transpose()
+    }
+
+    /// The flagged records of the cut, strictly behind `from` in `order`.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn flags(
+        &self,
+        log: LogId,
+        order: Order,
+        from: Option<LeafIndex>,
+        cut: TreeSize,
+    ) -> Result<Flags<'_>, StoreError> {
+        let key = |index: u64| Key::log(log).index(index).as_slice().to_vec();
+        let (mut first, mut end) = (key(0), key(cut.0));
+        match (order, from) {
+            (Order::OldestFirst, Some(from)) => first = key(from.0.saturating_add(1)),
+            (Order::NewestFirst, Some(from)) => end = end.min(key(from.0)),
+            (_, None) => {}
+        }
+        let mut rows = self.raw_iterator(Table::Flag, ReadOptions::default())?;
+        match order {
+            Order::OldestFirst => rows.seek(&first),
+            Order::NewestFirst => {
+                rows.seek_for_prev(&end);
+                if rows.key() == Some(&end) {
+                    rows.prev();
+                }
+            }
+        }
+        Ok(Flags {
+            snapshot: self,
+            rows,
+            first,
+            end,
+            order,
+        })
+    }
+
+    /// Visits the rows whose keys begin with `prefix`, in order, until `visit` says false.
+    pub(super) fn each(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        // A prefix is never shorter than what the filters of a table know, or the table has none; but a table's own
+        // prefix may be longer than one that is asked for.
+        options.set_total_order_seek(!matches!(table, Table::Trace | Table::Decision));
+        if let Some(end) = keys::after_prefix(prefix) {
+            options.set_iterate_upper_bound(end);
+        }
+        let mut rows = self.raw_iterator(table, options)?;
+        rows.seek(prefix);
+        let mut visited = 0;
+        while let Some((key, value)) = rows.item().filter(|(key, _)| key.starts_with(prefix)) {
+            visited += 1;
+            if !visit(key, value)? {
+                break;
+            }
+            rows.next();
+        }
+        self.has_read(visited.max(1));
+        Ok(rows.status()?)
+    }
+}
+
+fn decode_flag(row: &[u8]) -> Result<Flag, StoreError> {
+    Flag::decode(row).map_err(|damage| StoreError::corrupt(Table::Flag, damage.to_string()))
+}
+
+/// Flagged records, lazily.
+pub struct Flags<'a> {
+    snapshot: &'a Snapshot<'a>,
+    rows: DBRawIterator<'a>,
+    first: Vec<u8>,
+    end: Vec<u8>,
+    order: Order,
+}
+
+impl Iterator for Flags<'_> {
+    type Item = Result<(LeafIndex, Flag), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Some((key, value)) = self
+            .rows
+            .item()
+            .filter(|(key, _)| **key >= *self.first && **key < *self.end)
+        else {
+            return self.rows.status().err().map(|error| Err(error.into()));
+        };
+        self.snapshot.has_read(1);
+        let index = keys::tail_index(key).map(LeafIndex);
+        let found = index.ok_or_else(|| StoreError::corrupt(Table::Flag, "a key is cut short"));
+        let found = found.and_then(|index| Ok((index, decode_flag(value)?)));
+        match self.order {
+            Order::OldestFirst => self.rows.next(),
+            Order::NewestFirst => self.rows.prev(),
+        }
+        Some(found)
+    }
+}

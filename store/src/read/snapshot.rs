@@ -1,0 +1,221 @@
+//! One moment of the database.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+use rocksdb::{DBPinnableSlice, DBRawIterator, ReadOptions};
+use verdict_merkle::{Hash, LeafIndex, TreeSize};
+use verdict_schemas::{Timestamp, WriterSchemas};
+
+use super::intents::IntentCache;
+use crate::database::{Database, Rows};
+use crate::error::StoreError;
+use crate::keys;
+use crate::log::{read, state};
+use crate::names::{LogId, LogName};
+use crate::record::Record;
+use crate::tables::Table;
+use crate::views::builder::mark;
+use crate::views::fold_rows::Ordered;
+
+/// A log at the moment of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogInfo {
+    /// Its name.
+    pub name: LogName,
+    /// Its number within this store, which every other question takes.
+    pub id: LogId,
+    /// How many records it holds.
+    pub size: TreeSize,
+    /// The root over them.
+    pub root: Hash,
+    /// How many of them the views know: the largest cut that can be answered.
+    pub visible: TreeSize,
+    /// The recorded time of the last record; [`Timestamp::MIN`] of a log without any.
+    pub last_recorded: Timestamp,
+}
+
+/// One moment of the database. Cheap to make; one that is held keeps RocksDB from dropping what it sees, so hold it for
+/// a question, not for a session. Iterators borrow it: none can outlive it.
+pub struct Snapshot<'s> {
+    database: &'s Database,
+    rocks: rocksdb::Snapshot<'s>,
+    pub(super) schemas: &'s dyn WriterSchemas,
+    pub(super) intents: &'s IntentCache,
+    pub(super) era: u64,
+    names: Mutex<HashMap<LogId, Arc<LogName>, RandomState>>,
+    /// The cut asked about last, and when its last record was recorded.
+    latest: Mutex<Option<(LogId, TreeSize, Option<Timestamp>)>>,
+    reads: AtomicU64,
+}
+
+impl Rows for Snapshot<'_> {
+    fn row(&self, table: Table, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, StoreError> {
+        self.has_read(1);
+        Ok(self.rocks.get_pinned_cf(self.database.cf(table)?, key)?)
+    }
+}
+
+impl Ordered for Snapshot<'_> {
+    fn raw_iterator(&self, table: Table, options: ReadOptions) -> Result<DBRawIterator<'_>, StoreError> {
+        Ok(self.rocks.raw_iterator_cf_opt(self.database.cf(table)?, options))
+    }
+
+    fn has_read(&self, keys: u64) {
+        self.reads.fetch_add(keys, Ordering::Relaxed);
+    }
+}
+
+impl<'s> Snapshot<'s> {
+    pub(crate) fn new(database: &'s Database, schemas: &'s dyn WriterSchemas, intents: &'s IntentCache) -> Self {
+        let era = intents.era();
+        let rocks = database.raw().snapshot();
+        Self {
+            database,
+            rocks,
+            schemas,
+            intents,
+            era,
+            names: Mutex::default(),
+            latest: Mutex::default(),
+            reads: AtomicU64::new(0),
+        }
+    }
+
+    /// Keys read through this snapshot so far.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Every log, by name.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn logs(&self) -> Result<Vec<LogInfo>, StoreError> {
+        let mut names: Vec<LogName> = Vec::new();
+        let mut rows = self.raw_iterator(Table::Logs, ReadOptions::default())?;
+        rows.seek([state::BY_NAME]);
+        while let Some(name) = rows.key().and_then(|key| key.strip_prefix(&[state::BY_NAME])) {
+            names.push(state::parse_name(name)?);
+            rows.next();
+        }
+        rows.status()?;
+        names.iter().filter_map(|name| self.log(name).transpose()).collect()
+    }
+
+    /// A log by its name; `None` when it has no records yet.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn log(&self, name: &LogName) -> Result<Option<LogInfo>, StoreError> {
+        state::by_name(self, name)?.map(|state| self.info(state)).transpose()
+    }
+
+    fn info(&self, state: state::LogState) -> Result<LogInfo, StoreError> {
+        let state::LogState {
+            name,
+            id,
+            size,
+            root,
+            last_recorded,
+        } = state;
+        let visible = self.visible(id)?.min(size);
+        Ok(LogInfo {
+            name,
+            id,
+            size,
+            root,
+            visible,
+            last_recorded,
+        })
+    }
+
+    /// How many records of a log the views know.
+    pub(super) fn visible(&self, log: LogId) -> Result<TreeSize, StoreError> {
+        mark(self, log)
+    }
+
+    /// The name behind a number.
+    pub(super) fn name(&self, log: LogId) -> Result<Option<Arc<LogName>>, StoreError> {
+        if let Some(name) = self.names.lock().get(&log) {
+            return Ok(Some(Arc::clone(name)));
+        }
+        let Some(state) = state::by_id(self, log)? else {
+            return Ok(None);
+        };
+        let name = Arc::new(state.name);
+        self.names.lock().insert(log, Arc::clone(&name));
+        Ok(Some(name))
+    }
+
+    /// How many records of a log were recorded at or before `known_at` (E3).
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn size_at(&self, log: LogId, known_at: Timestamp) -> Result<TreeSize, StoreError> {
+        let mut rows = self.raw_iterator(Table::Recorded, ReadOptions::default())?;
+        rows.seek_for_prev(keys::recorded(log, known_at));
+        self.has_read(1);
+        let size = match rows
+            .item()
+            .and_then(|(key, size)| Some((keys::parse_recorded(key)?, size)))
+        {
+            Some(((found, _), size)) if found == log => {
+                let size = size.try_into().map(u64::from_be_bytes);
+                size.map_err(|_| StoreError::corrupt(Table::Recorded, "a size has eight bytes"))?
+            }
+            _ => 0,
+        };
+        rows.status()?;
+        Ok(TreeSize(size))
+    }
+
+    /// The recorded time of the last of the first `size` records; `None` of none, or past the log's end.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn recorded_time(&self, log: LogId, size: TreeSize) -> Result<Option<Timestamp>, StoreError> {
+        let Some(last) = size.0.checked_sub(1) else {
+            return Ok(None);
+        };
+        Ok(self.record(log, LeafIndex(last))?.map(|record| record.recorded_time))
+    }
+
+    /// The recorded time of the last record of a cut, where more than the cut is visible.
+    pub(super) fn latest(&self, log: LogId, cut: TreeSize) -> Result<Option<Timestamp>, StoreError> {
+        if let Some((of, size, latest)) = *self.latest.lock()
+            && (of, size) == (log, cut)
+        {
+            return Ok(latest);
+        }
+        let latest = if cut < self.visible(log)? {
+            self.recorded_time(log, cut)?
+        } else {
+            None
+        };
+        *self.latest.lock() = Some((log, cut, latest));
+        Ok(latest)
+    }
+
+    /// A record; `None` past the log's end.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn record(&self, log: LogId, index: LeafIndex) -> Result<Option<Record>, StoreError> {
+        read::record(self, log, index)
+    }
+
+    /// A snapshot's own read options.
+    pub(super) fn options(&self) -> ReadOptions {
+        let mut options = ReadOptions::default();
+        options.set_snapshot(&self.rocks);
+        options
+    }
+
+    pub(super) fn database(&self) -> &'s Database {
+        self.database
+    }
+}

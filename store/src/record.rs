@@ -1,0 +1,302 @@
+//! The stored record: the bytes as received, and what the log adds to them.
+//!
+//! ```text
+//! version u8 = 1
+//! flags u8         bits 0-1  source      0 intake, 1 Kafka
+//!                  bits 2-3  provenance  0 claimed, 1 authenticated (nameless), 2 authenticated (named), 3 signed
+//!                  bits 4-5  route       0 plain, 1 wrong partition, 2 invalid tenant, 3 no key
+//!                  bits 6-7  0
+//! raw time         varint, microseconds since 1970: what the broker or the clock said
+//! folded - raw     varint: recorded time is never before the raw one
+//! [Kafka]          cluster, topic: length and bytes; partition, offset: varints
+//! [named]          principal: length and bytes
+//! key              0, or length + 1 and bytes
+//! headers          count, then each: length and name; 0, or length + 1 and value
+//! value            the rest
+//! ```
+//!
+//! The row's key says which log and index; the leaf ([`crate::leaf`]) commits to all of it but provenance and route.
+//! What was written with version 1 is read for ever: a test holds golden bytes.
+
+use bytes::Bytes;
+use verdict_merkle::LeafIndex;
+use verdict_schemas::Timestamp;
+
+use crate::incoming::{Incoming, Provenance, RouteFlag, content_type};
+use crate::layout::{Damaged, Reader, put_bytes, put_optional, put_varint};
+use crate::names::SourcePosition;
+
+const VERSION: u8 = 1;
+
+/// A record as the log holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its place in its log.
+    pub index: LeafIndex,
+    /// Where it came from.
+    pub source: SourcePosition,
+    /// When it was appended, as the broker or this node's clock said.
+    pub raw_time: Timestamp,
+    /// When the log took it: never before the record before it.
+    pub recorded_time: Timestamp,
+    /// Who says that this is so.
+    pub provenance: Provenance,
+    /// Why it is in an `_unrouted` log.
+    pub route: Option<RouteFlag>,
+    /// The headers kept, in their order.
+    pub headers: Vec<(String, Option<Bytes>)>,
+    /// Kafka's key.
+    pub key: Option<Bytes>,
+    /// The value as received.
+    pub value: Bytes,
+}
+
+impl Record {
+    /// The record that an incoming one becomes.
+    pub(crate) fn sequenced(incoming: Incoming, index: LeafIndex, raw: Timestamp, recorded: Timestamp) -> Self {
+        Self {
+            index,
+            source: incoming.source,
+            raw_time: raw,
+            recorded_time: recorded.max(raw),
+            provenance: incoming.provenance,
+            route: incoming.route,
+            headers: incoming.headers,
+            key: incoming.key,
+            value: incoming.value,
+        }
+    }
+
+    /// The value of the `content-type` header, when it is text.
+    pub fn content_type(&self) -> Option<&str> {
+        content_type(&self.headers)
+    }
+
+    /// The value of the first header of exactly that name.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers
+            .iter()
+            .find(|(header, _)| header == name)
+            .and_then(|(_, value)| value.as_deref())
+    }
+
+    /// Appends the row to `out`.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let source = u8::from(self.source != SourcePosition::Intake);
+        let (provenance, principal) = match &self.provenance {
+            Provenance::Claimed => (0, None),
+            Provenance::Authenticated { principal: None } => (1, None),
+            Provenance::Authenticated { principal: Some(name) } => (2, Some(name)),
+            Provenance::Signed => (3, None),
+        };
+        let route = match self.route {
+            None => 0,
+            Some(RouteFlag::WrongPartition) => 1,
+            Some(RouteFlag::InvalidTenant) => 2,
+            Some(RouteFlag::NoKey) => 3,
+        };
+        let (raw, recorded) = (micros(self.raw_time), micros(self.recorded_time));
+        out.extend_from_slice(&[VERSION, source | provenance << 2 | route << 4]);
+        put_varint(out, raw);
+        put_varint(out, recorded.saturating_sub(raw));
+        if let SourcePosition::Kafka {
+            cluster,
+            topic,
+            partition,
+            offset,
+        } = &self.source
+        {
+            put_bytes(out, cluster.as_bytes());
+            put_bytes(out, topic.as_bytes());
+            put_varint(out, u64::from(*partition));
+            put_varint(out, *offset);
+        }
+        if let Some(name) = principal {
+            put_bytes(out, name.as_bytes());
+        }
+        put_optional(out, self.key.as_deref());
+        put_varint(out, self.headers.len() as u64);
+        for (name, value) in &self.headers {
+            put_bytes(out, name.as_bytes());
+            put_optional(out, value.as_deref());
+        }
+        out.extend_from_slice(&self.value);
+    }
+
+    /// Reads a row; key, headers and value share its bytes.
+    ///
+    /// # Errors
+    /// [`Damaged`] for anything that [`Record::encode`] does not write.
+    pub(crate) fn decode(index: LeafIndex, row: &Bytes) -> Result<Self, Damaged> {
+        let mut reader = Reader::new(row);
+        let [version, flags] = reader.array()?;
+        if version != VERSION {
+            return Err(Damaged("the version of the record is unknown"));
+        }
+        if flags & 0b1100_0010 != 0 {
+            return Err(Damaged("the record has unknown flags"));
+        }
+        let raw = reader.varint()?;
+        let recorded = reader.varint()?.checked_add(raw).and_then(timestamp);
+        let times = timestamp(raw)
+            .zip(recorded)
+            .ok_or(Damaged("a time is outside the years 1970 to 9999"))?;
+        let source = match flags & 0b11 {
+            0 => SourcePosition::Intake,
+            _ => SourcePosition::Kafka {
+                cluster: reader.text()?.into(),
+                topic: reader.text()?.into(),
+                partition: reader.varint_u32()?,
+                offset: reader.varint()?,
+            },
+        };
+        let provenance = match flags >> 2 & 0b11 {
+            0 => Provenance::Claimed,
+            1 => Provenance::Authenticated { principal: None },
+            2 => Provenance::Authenticated {
+                principal: Some(reader.text()?.into()),
+            },
+            _ => Provenance::Signed,
+        };
+        let route = match flags >> 4 & 0b11 {
+            0 => None,
+            1 => Some(RouteFlag::WrongPartition),
+            2 => Some(RouteFlag::InvalidTenant),
+            _ => Some(RouteFlag::NoKey),
+        };
+        let key = reader.optional()?.map(|key| row.slice_ref(key));
+        let count = reader.varint()?;
+        let mut headers = Vec::new();
+        for _ in 0..count {
+            // No capacity by the count claimed: each turn takes at least two bytes of the row, or fails.
+            let name = reader.text()?.to_owned();
+            headers.push((name, reader.optional()?.map(|value| row.slice_ref(value))));
+        }
+        let value = row.slice(row.len() - reader.left()..);
+        let (raw_time, recorded_time) = times;
+        Ok(Self {
+            index,
+            source,
+            raw_time,
+            recorded_time,
+            provenance,
+            route,
+            headers,
+            key,
+            value,
+        })
+    }
+}
+
+fn micros(time: Timestamp) -> u64 {
+    time.as_micros().cast_unsigned()
+}
+
+fn timestamp(micros: u64) -> Option<Timestamp> {
+    i64::try_from(micros).ok().and_then(Timestamp::from_micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn kafka_record() -> Record {
+        Record {
+            index: LeafIndex(3),
+            source: SourcePosition::Kafka {
+                cluster: "c1".into(),
+                topic: "verdict.events.v1".into(),
+                partition: 5,
+                offset: 300,
+            },
+            raw_time: Timestamp::parse("2026-03-01T00:00:00Z").unwrap(),
+            recorded_time: Timestamp::parse("2026-03-01T00:00:00.000128Z").unwrap(),
+            provenance: Provenance::Authenticated {
+                principal: Some("emitter".into()),
+            },
+            route: Some(RouteFlag::NoKey),
+            headers: vec![
+                ("content-type".to_owned(), Some(Bytes::from_static(b"a/b"))),
+                ("x".to_owned(), None),
+            ],
+            key: Some(Bytes::from_static(b"acme")),
+            value: Bytes::from_static(b"{}"),
+        }
+    }
+
+    /// Version 1 as the first release wrote it.
+    const GOLDEN: &str = "013980c08db6b2fd9203800102633111766572646963742e6576656e74732e763105ac0207656d6974746572\
+                          0561636d65020c636f6e74656e742d7479706504612f620178007b7d";
+
+    #[test]
+    fn version_1_is_read_and_written_for_ever() {
+        let mut row = Vec::new();
+        kafka_record().encode(&mut row);
+        assert_eq!(hex::encode(&row), GOLDEN);
+        assert_eq!(
+            Record::decode(LeafIndex(3), &Bytes::from(hex::decode(GOLDEN).unwrap())),
+            Ok(kafka_record())
+        );
+    }
+
+    #[test]
+    fn what_is_cut_short_before_the_value_is_refused() {
+        let mut row = Vec::new();
+        kafka_record().encode(&mut row);
+        for length in 0..row.len() - 2 {
+            assert!(
+                Record::decode(LeafIndex(3), &Bytes::copy_from_slice(&row[..length])).is_err(),
+                "{length}"
+            );
+        }
+        let unknown = Bytes::from([&[2], &row[1..]].concat());
+        assert!(Record::decode(LeafIndex(3), &unknown).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_record_comes_back(
+            kafka in any::<Option<(u32, u64)>>(),
+            raw in 0_i64..=Timestamp::MAX.as_micros(),
+            later in 0_u64..1_000_000_000,
+            who in 0_u8..4,
+            key in any::<Option<Vec<u8>>>(),
+            headers in prop::collection::vec((".{0,8}", any::<Option<Vec<u8>>>()), 0..4),
+            value in any::<Vec<u8>>(),
+        ) {
+            let raw_time = Timestamp::from_micros(raw).unwrap();
+            let record = Record {
+                index: LeafIndex(1),
+                source: kafka.map_or(SourcePosition::Intake, |(partition, offset)| SourcePosition::Kafka {
+                    cluster: "c".into(), topic: "t".into(), partition, offset,
+                }),
+                raw_time,
+                recorded_time: raw_time.plus_micros(later).unwrap_or(Timestamp::MAX),
+                provenance: match who {
+                    0 => Provenance::Claimed,
+                    1 => Provenance::Authenticated { principal: None },
+                    2 => Provenance::Authenticated { principal: Some("é".into()) },
+                    _ => Provenance::Signed,
+                },
+                route: (who == 0).then_some(RouteFlag::InvalidTenant),
+                headers: headers.into_iter().map(|(name, value)| (name, value.map(Bytes::from))).collect(),
+                key: key.map(Bytes::from),
+                value: Bytes::from(value),
+            };
+            let mut row = Vec::new();
+            record.encode(&mut row);
+            prop_assert_eq!(Record::decode(LeafIndex(1), &Bytes::from(row)), Ok(record));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(row: Vec<u8>) {
+            let row = Bytes::from(row);
+            if let Ok(record) = Record::decode(LeafIndex(0), &row) {
+                let mut again = Vec::new();
+                record.encode(&mut again);
+                prop_assert_eq!(row, Bytes::from(again), "a row has one form");
+            }
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! A store, open: the handle that the rest of the program holds.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+use verdict_merkle::TreeSize;
+use verdict_schemas::{SchemaRef, Timestamp, WriterSchema, WriterSchemas};
+
+use crate::clock::Clock;
+use crate::database::Database;
+use crate::error::{AppendError, OpenError, StoreError};
+use crate::incoming::{AppendReceipt, Incoming};
+use crate::leaf::Leaf;
+use crate::log::commit::Committer;
+use crate::log::heads::{Heads, Published};
+use crate::log::ledger::Ledger;
+use crate::log::meta;
+use crate::log::pipeline::{self, Rebuilds, WAITING_BATCHES, Work};
+use crate::log::queue::{Group, Origin, Queue};
+use crate::log::schemas::SchemaArchive;
+use crate::log::{positions, recover, state};
+use crate::names::{LogId, LogName};
+use crate::options::{LEAST_MEMORY, Options};
+use crate::record::Record;
+use crate::salt::SaltKey;
+use crate::shared::Shared;
+use crate::statistics::{Counters, Statistics};
+use crate::views::rebuild::awaiting;
+use crate::views::{Builder, Visible};
+
+mod kafka;
+
+pub use kafka::PendingCommit;
+
+/// A store. Cheap to clone; the last one dropped closes it.
+#[derive(Clone)]
+pub struct Store {
+    open: Arc<Open>,
+}
+
+struct Open {
+    shared: Arc<Shared>,
+    views: mpsc::Sender<Work>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.open.shared.dir.display())
+    }
+}
+
+/// Which store this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// Its id, made when the data directory was.
+    pub store: Uuid,
+    /// The Kafka cluster it reads; `None` while it reads none.
+    pub cluster: Option<String>,
+    /// Why it takes no records; `None` while it does.
+    pub not_writable: Option<String>,
+}
+
+impl Store {
+    /// Opens the store in a directory, made when there is none, checks it, and catches its views up.
+    ///
+    /// # Errors
+    /// [`OpenError`]: each says what to do. Nothing was changed.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
+        if options.memory_bytes < LEAST_MEMORY {
+            return Err(OpenError::Options(format!(
+                "a store needs at least {LEAST_MEMORY} bytes of memory"
+            )));
+        }
+        std::fs::create_dir_all(dir).map_err(|error| StoreError::file(dir, &error))?;
+        let database = Arc::new(Database::open(dir, &options)?);
+        // Behind the database's lock, so that two that start at once do not make two keys.
+        let salt = SaltKey::find(dir, &options, true)?;
+        let id = meta::open(&database, &salt, true)?;
+        let promised = recover::check_heads(&database, dir, id, Published::read(dir)?.as_ref())?;
+        recover::check_tails(&database, &salt, options.tail_check)?;
+
+        let schemas = Arc::new(SchemaArchive::load(&database)?);
+        let visible = Arc::new(Visible::new());
+        let dynamic: Arc<dyn WriterSchemas> = Arc::<SchemaArchive>::clone(&schemas);
+        let mut builder = Builder::open(Arc::clone(&database), dynamic, Arc::clone(&visible), &options)?;
+        builder.catch_up()?;
+
+        let ledger = Ledger::load(&database, options.hot_trees())?;
+        let positions = positions::all(&database)?;
+        let reached = positions
+            .iter()
+            .map(|(partition, position, _)| (partition.clone(), position.next))
+            .collect();
+        let shared = Arc::new(Shared {
+            id,
+            dir: dir.to_path_buf(),
+            salt,
+            schemas,
+            visible,
+            clock: Clock::new(promised),
+            queue: Queue::new(&options),
+            heads: Heads::new(dir, id, ledger.states().map(state::LogState::head)),
+            counters: Counters::default(),
+            positions: RwLock::default(),
+            reached: watch::Sender::new(reached),
+            visible_batch: 0.into(),
+            stopped: RwLock::default(),
+            rebuilds: Rebuilds::default(),
+            database,
+            options,
+        });
+        let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
+        let committer = Committer::new(Arc::clone(&shared), ledger, sender.clone())?;
+        let threads = Mutex::default();
+        let open = Open {
+            shared: Arc::clone(&shared),
+            views: sender,
+            threads,
+        };
+        open.spawn("verdict-commit", move || committer.run())?;
+        let seen = Arc::clone(&shared);
+        open.spawn("verdict-views", move || pipeline::run(&seen, builder, receiver))?;
+        open.spawn("verdict-heads", move || shared.heads.run(&shared.clock))?;
+        Ok(Self { open: Arc::new(open) })
+    }
+
+    /// Commits what waits, makes it visible, writes `heads`, and ends the threads. Appends fail from now on; reads go on
+    /// while a clone or a snapshot is held.
+    ///
+    /// # Errors
+    /// When RocksDB can not write its memtables out. Nothing acknowledged is lost by that.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.open.close();
+        if self.open.shared.not_writable().is_some() {
+            return Ok(());
+        }
+        self.open.shared.database.flush()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.open.shared
+    }
+
+    /// Which store this is, and whether it takes records.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn node_info(&self) -> Result<NodeInfo, StoreError> {
+        let shared = &self.open.shared;
+        let cluster = meta::cluster(&shared.database)?;
+        Ok(NodeInfo {
+            store: shared.id,
+            cluster,
+            not_writable: shared.not_writable(),
+        })
+    }
+
+    /// Keeps records that came over HTTP: all of them or none. Resolves once they are durable (fsync) **and** visible to
+    /// queries. Waits while the queue is full. Dropping the future takes nothing back.
+    ///
+    /// # Errors
+    /// [`AppendError`]; unless it is `NotVisible`, nothing was acknowledged.
+    pub async fn append(&self, batch: Vec<Incoming>) -> Result<AppendReceipt, AppendError> {
+        let (answer, answered) = oneshot::channel();
+        self.writable()?;
+        self.open
+            .shared
+            .queue
+            .push(Group {
+                records: batch,
+                origin: Origin::Intake,
+                answer,
+            })
+            .await?;
+        answered.await.unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    fn writable(&self) -> Result<(), AppendError> {
+        self.open
+            .shared
+            .not_writable()
+            .map_or(Ok(()), |reason| Err(AppendError::NotWritable(reason)))
+    }
+
+    /// Why an answer never came.
+    fn gone(&self) -> AppendError {
+        self.open
+            .shared
+            .not_writable()
+            .map_or(AppendError::Closing, AppendError::NotWritable)
+    }
+
+    /// Archives the schema behind a reference. Of logs with records that waited for it, the views will be made anew, with
+    /// what was committed before this call: gives how many logs that are. What was archived under a reference first
+    /// stands.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub fn archive_schema(&self, reference: &SchemaRef, schema: &Arc<WriterSchema>) -> Result<usize, StoreError> {
+        let shared = &self.open.shared;
+        if !shared.schemas.add(&shared.database, *reference, schema)? {
+            return Ok(0);
+        }
+        // A schema archived under a registry's id is also known by its fingerprint.
+        let own = SchemaRef::Fingerprint(schema.fingerprint());
+        let waiting = awaiting(&shared.database)?.into_iter();
+        let logs: BTreeSet<_> = waiting
+            .filter(|(of, _)| of == reference || *of == own)
+            .map(|(_, log)| log)
+            .collect();
+        let count = logs.len();
+        if count > 0 {
+            drop(self.rebuild(logs));
+        }
+        Ok(count)
+    }
+
+    /// The schemas that records wait for.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn awaiting_schemas(&self) -> Result<Vec<SchemaRef>, StoreError> {
+        let mut references: Vec<_> = awaiting(&self.open.shared.database)?
+            .into_iter()
+            .map(|of| of.0)
+            .collect();
+        references.sort_unstable();
+        references.dedup();
+        Ok(references)
+    }
+
+    /// The schemas archived, to interpret with.
+    pub fn schemas(&self) -> Arc<dyn WriterSchemas> {
+        Arc::<SchemaArchive>::clone(&self.open.shared.schemas)
+    }
+
+    /// Makes all views of all logs anew, while appends go on. Resolves when they are made.
+    ///
+    /// # Errors
+    /// When they can not be made; the store then takes nothing more.
+    pub async fn rebuild_views(&self) -> Result<(), StoreError> {
+        let logs = state::all(&*self.open.shared.database)?.into_iter().map(|log| log.id);
+        let closing = |_| StoreError::Views("the store is closing".to_owned());
+        self.rebuild(logs).await.map_err(closing)?
+    }
+
+    fn rebuild(&self, logs: impl IntoIterator<Item = LogId>) -> oneshot::Receiver<Result<(), StoreError>> {
+        let rebuilt = self.open.shared.rebuilds.ask(logs);
+        // With no room the view thread is at work, and looks after that.
+        let _ = self.open.views.try_send(Work::Look);
+        rebuilt
+    }
+
+    /// The horizon (E3): the time up to which everything is held and visible. Nothing will be recorded at or before what
+    /// is returned any more, where this node records by its own clock.
+    pub fn horizon(&self) -> Timestamp {
+        self.open.shared.clock.horizon()
+    }
+
+    /// Promises that nothing will be recorded at or before `known_at` any more, as far as that is not past the horizon.
+    pub fn promise(&self, known_at: Timestamp) {
+        self.open.shared.clock.promise(known_at);
+    }
+
+    /// Waits until the views of a log are made up to `size`; `false` if they are not within `timeout`.
+    pub async fn wait_visible(&self, log: &LogName, size: TreeSize, timeout: Duration) -> bool {
+        self.open.shared.visible.wait(log, size, timeout).await
+    }
+
+    /// Ticks whenever something became visible.
+    pub fn subscribe_visible(&self) -> watch::Receiver<u64> {
+        self.open.shared.visible.subscribe()
+    }
+
+    /// The leaf of a record of a log: its bytes and hash, and the salt that its commitment was made with.
+    pub fn leaf(&self, log: &LogName, record: &Record) -> Leaf {
+        Leaf::of(log, record, &self.open.shared.salt)
+    }
+
+    /// What the store counts of itself.
+    pub fn statistics(&self) -> Statistics {
+        let shared = &self.open.shared;
+        let (events, bytes) = shared.queue.depth();
+        let counted = shared.counters.read();
+        Statistics {
+            last_batch: counted.commits,
+            visible_batch: shared.visible_batch.load(Ordering::Acquire),
+            queued_events: events as u64,
+            queued_bytes: bytes as u64,
+            database_memory: shared.database.memory_bytes(),
+            database_disk: shared.database.disk_bytes(),
+            ..counted
+        }
+    }
+}
+
+impl Open {
+    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
+        let thread = thread.map_err(|error| OpenError::Options(format!("a thread could not be started: {error}")))?;
+        self.threads.lock().push(thread);
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.shared.queue.close();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            // In the order they were started: commits, views, and then the heads of what was committed.
+            if thread.thread().name() == Some("verdict-heads") {
+                self.shared.heads.close();
+            }
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store ended in a panic");
+            }
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,165 @@
+//! A6, checked: views built anew from the records equal the views kept, byte by byte.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rocksdb::{DBRawIterator, ReadOptions};
+use verdict_merkle::{LeafIndex, TreeSize};
+use verdict_schemas::WriterSchemas;
+
+use super::builder::{Builder, VERSION_KEY, mark};
+use super::{VERSION, Visible, keys};
+use crate::database::{Database, Rows};
+use crate::error::{OpenError, StoreError};
+use crate::keys::{after_log, log_prefix};
+use crate::log::state::{self, LogState};
+use crate::names::LogName;
+use crate::options::Options;
+use crate::tables::Table;
+
+/// A place where the views kept are not what the records say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ViewDifference {
+    /// The log.
+    pub(crate) log: LogName,
+    /// The table.
+    pub(crate) table: &'static str,
+    /// The record that the row is about, where its key says so.
+    pub(crate) index: Option<LeafIndex>,
+    /// What differs.
+    pub(crate) reason: String,
+}
+
+/// What comparing the views found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ViewsAudit {
+    /// Rows compared.
+    pub(crate) rows: u64,
+    /// The first difference of each table of each log.
+    pub(crate) differences: Vec<ViewDifference>,
+}
+
+/// Why views could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ViewsAuditError {
+    /// The place to build them in could not be opened.
+    #[error("the views could not be built in a scratch space")]
+    Scratch(#[from] OpenError),
+    /// Records or rows could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Builds the views of every log in a database of its own in `scratch`, and compares them with those kept, up to the
+/// watermark of each log: what lies behind it is made at the next opening.
+///
+/// # Errors
+/// When records or rows can not be read, or the scratch space not be written.
+pub(crate) fn audit(
+    kept: &Arc<Database>,
+    scratch: &Path,
+    schemas: Arc<dyn WriterSchemas>,
+    options: &Options,
+) -> Result<ViewsAudit, ViewsAuditError> {
+    let mut found = ViewsAudit::default();
+    let version = kept.row(Table::Mark, VERSION_KEY)?.map(|row| row.to_vec());
+    if version.is_some_and(|version| version != VERSION.to_be_bytes()) {
+        // Of another release: nothing to compare, and made anew when the store is opened.
+        return Ok(found);
+    }
+    let views = Arc::new(Database::open_scratch(scratch, options)?);
+    let visible = Arc::new(Visible::new());
+    let mut builder = Builder::between(Arc::clone(kept), Arc::clone(&views), schemas, visible, options);
+    for log in state::all(&**kept)? {
+        let size = mark(&**kept, log.id)?;
+        if size > log.size {
+            let reason = format!("the views say {size} records, the log has {}", log.size);
+            found.differences.push(ViewDifference {
+                log: log.name,
+                table: Table::Mark.name(),
+                index: None,
+                reason,
+            });
+            continue;
+        }
+        builder.replay(&log, size)?;
+        compare_log(kept, &views, &log, size, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn compare_log(
+    kept: &Database,
+    built: &Database,
+    log: &LogState,
+    size: TreeSize,
+    found: &mut ViewsAudit,
+) -> Result<(), StoreError> {
+    for table in Table::VIEWS {
+        let (mut kept, mut built) = (rows(kept, *table, log)?, rows(built, *table, log)?);
+        loop {
+            let (one, other) = (kept.item(), built.item());
+            let reason = match (one, other) {
+                (None, None) => break,
+                (Some(one), Some(other)) if one == other => None,
+                (Some((key, _)), Some((due, _))) if key == due => Some((key, "another value than the records give")),
+                (Some((key, _)), Some((due, _))) if key < due => Some((key, "a row that the records do not give")),
+                (Some((key, _)), None) => Some((key, "a row that the records do not give")),
+                (_, Some((due, _))) => Some((due, "a row that the records give is missing")),
+            };
+            if let Some((key, what)) = reason {
+                let reason = format!("{what}: key {}, views made up to {size}", hex::encode(key));
+                let index = index_of(*table, key, one.or(other).map(|(_, value)| value).unwrap_or_default());
+                found.differences.push(ViewDifference {
+                    log: log.name.clone(),
+                    table: table.name(),
+                    index,
+                    reason,
+                });
+                break;
+            }
+            found.rows += 1;
+            kept.next();
+            built.next();
+        }
+        kept.status()?;
+        built.status()?;
+    }
+    Ok(())
+}
+
+/// The rows of a log in a table.
+fn rows<'d>(database: &'d Database, table: Table, log: &LogState) -> Result<DBRawIterator<'d>, StoreError> {
+    let mut options = ReadOptions::default();
+    options.set_total_order_seek(true);
+    options.fill_cache(false);
+    options.set_readahead_size(1 << 20);
+    if let Some(end) = after_log(log.id) {
+        options.set_iterate_upper_bound(end);
+    }
+    let mut rows = database.raw().raw_iterator_cf_opt(database.cf(table)?, options);
+    rows.seek(log_prefix(log.id));
+    Ok(rows)
+}
+
+/// The record that a row is about.
+fn index_of(table: Table, key: &[u8], value: &[u8]) -> Option<LeafIndex> {
+    let index = match table {
+        Table::Time
+        | Table::Actor
+        | Table::Resource
+        | Table::Agent
+        | Table::Version
+        | Table::Trace
+        | Table::Decision
+        | Table::Intent
+        | Table::Object
+        | Table::Kind => keys::tail_index(key),
+        Table::Flag => keys::tail_index(key.get(..12)?).filter(|index| *index != u64::MAX),
+        // What counts, or a conflict behind it.
+        Table::Event if key.len() == keys::EVENT => Some(super::dedup::Counts::last(value).ok()??.index.0),
+        Table::Event => keys::tail_index(key),
+        _ => None,
+    };
+    index.map(LeafIndex)
+}

@@ -1,0 +1,234 @@
+//! Flags: what is to be said of a record that is not a plain event that counts. `v_flag` has a row for those only.
+//!
+//! ```text
+//! value   tag u8 | fields      1 malformed: rule, field?, detail          2 duplicate: index     3 conflict: index
+//!                              4 awaiting schema: u8 which kind, u64      5 unrouted: u8 why     6 unknown kind: name
+//! ```
+
+use verdict_merkle::LeafIndex;
+use verdict_schemas::{Rejection, SchemaRef};
+
+use crate::incoming::RouteFlag;
+use crate::layout::{Damaged, Reader, put_bytes, put_optional, put_varint};
+
+/// Why a record is not a plain event that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flag {
+    /// It is no well-formed event, or not one of this log (SEMANTICS, "Malformed").
+    Malformed {
+        /// Stable code, one of `verdict_schemas::rule`.
+        rule: String,
+        /// JSON Pointer into the event; `None` where the value as a whole is meant.
+        field: Option<String>,
+        /// One sentence for people.
+        detail: String,
+    },
+    /// The same event with the same bytes came before (E4).
+    Duplicate {
+        /// The record that counts.
+        of: LeafIndex,
+    },
+    /// The same event with other bytes came before: the finding `event_conflict` (E4).
+    Conflict {
+        /// The record that counts.
+        of: LeafIndex,
+    },
+    /// It can not be read before the schema that its writer used is known.
+    AwaitingSchema {
+        /// The schema.
+        reference: SchemaRef,
+    },
+    /// It is in an `_unrouted` log: shown, never interpreted further.
+    Unrouted {
+        /// Why it was not routed; `None` where the record does not say.
+        reason: Option<RouteFlag>,
+    },
+    /// A well-formed event of a kind that this release does not know: kept, never judged.
+    UnknownKind {
+        /// The kind it names.
+        kind: String,
+    },
+}
+
+impl From<Rejection> for Flag {
+    fn from(rejection: Rejection) -> Self {
+        Self::Malformed {
+            rule: rejection.rule.to_owned(),
+            field: rejection.field,
+            detail: rejection.detail,
+        }
+    }
+}
+
+impl Flag {
+    /// The name of the flag, as answers and metrics have it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Malformed { .. } => "malformed",
+            Self::Duplicate { .. } => "duplicate",
+            Self::Conflict { .. } => "event_conflict",
+            Self::AwaitingSchema { .. } => "awaiting_schema",
+            Self::Unrouted { .. } => "unrouted",
+            Self::UnknownKind { .. } => "unknown_kind",
+        }
+    }
+
+    /// Does the record count all the same: is it indexed and folded (E4)?
+    pub fn counts(&self) -> bool {
+        matches!(self, Self::UnknownKind { .. })
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(16);
+        match self {
+            Self::Malformed { rule, field, detail } => {
+                out.push(1);
+                put_bytes(&mut out, rule.as_bytes());
+                put_optional(&mut out, field.as_ref().map(String::as_bytes));
+                put_bytes(&mut out, detail.as_bytes());
+            }
+            Self::Duplicate { of } => {
+                out.push(2);
+                put_varint(&mut out, of.0);
+            }
+            Self::Conflict { of } => {
+                out.push(3);
+                put_varint(&mut out, of.0);
+            }
+            Self::AwaitingSchema { reference } => {
+                out.push(4);
+                out.extend_from_slice(&encode_reference(reference));
+            }
+            Self::Unrouted { reason } => out.extend_from_slice(&[5, reason.map_or(0, route_code)]),
+            Self::UnknownKind { kind } => {
+                out.push(6);
+                put_bytes(&mut out, kind.as_bytes());
+            }
+        }
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let mut reader = Reader::new(bytes);
+        let flag = match reader.u8()? {
+            1 => {
+                let rule = reader.text()?.to_owned();
+                let field = match reader.optional()? {
+                    None => None,
+                    Some(field) => {
+                        Some(String::from_utf8(field.to_vec()).map_err(|_| Damaged("a field is not UTF-8"))?)
+                    }
+                };
+                Self::Malformed {
+                    rule,
+                    field,
+                    detail: reader.text()?.to_owned(),
+                }
+            }
+            2 => Self::Duplicate {
+                of: LeafIndex(reader.varint()?),
+            },
+            3 => Self::Conflict {
+                of: LeafIndex(reader.varint()?),
+            },
+            4 => Self::AwaitingSchema {
+                reference: decode_reference(&reader.array()?)?,
+            },
+            5 => Self::Unrouted {
+                reason: route_of(reader.u8()?)?,
+            },
+            6 => Self::UnknownKind {
+                kind: reader.text()?.to_owned(),
+            },
+            _ => return Err(Damaged("no flag has this tag")),
+        };
+        reader.end()?;
+        Ok(flag)
+    }
+}
+
+fn route_code(reason: RouteFlag) -> u8 {
+    match reason {
+        RouteFlag::WrongPartition => 1,
+        RouteFlag::InvalidTenant => 2,
+        RouteFlag::NoKey => 3,
+    }
+}
+
+fn route_of(code: u8) -> Result<Option<RouteFlag>, Damaged> {
+    Ok(match code {
+        0 => None,
+        1 => Some(RouteFlag::WrongPartition),
+        2 => Some(RouteFlag::InvalidTenant),
+        3 => Some(RouteFlag::NoKey),
+        _ => return Err(Damaged("no reason has this code")),
+    })
+}
+
+/// A reference to a schema, as keys and values have it.
+pub(crate) fn encode_reference(reference: &SchemaRef) -> [u8; 9] {
+    let (tag, id) = match reference {
+        SchemaRef::Confluent(id) => (1, u64::from(*id)),
+        SchemaRef::Fingerprint(fingerprint) => (2, *fingerprint),
+    };
+    let mut out = [tag; 9];
+    if let Some(place) = out.last_chunk_mut() {
+        *place = id.to_be_bytes();
+    }
+    out
+}
+
+/// What [`encode_reference`] wrote.
+pub(crate) fn decode_reference(bytes: &[u8; 9]) -> Result<SchemaRef, Damaged> {
+    let [tag, id @ ..] = bytes;
+    let id = u64::from_be_bytes(*id);
+    match tag {
+        1 => u32::try_from(id)
+            .map(SchemaRef::Confluent)
+            .map_err(|_| Damaged("no schema id is that large")),
+        2 => Ok(SchemaRef::Fingerprint(id)),
+        _ => Err(Damaged("no reference to a schema has this tag")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_read_back_as_written_and_damage_is_an_error() {
+        let text = |text: &str| text.to_owned();
+        for flag in [
+            Flag::Malformed {
+                rule: text("missing_field"),
+                field: Some(text("/meta")),
+                detail: text("größer"),
+            },
+            Flag::Malformed {
+                rule: text("invalid_json"),
+                field: None,
+                detail: text(""),
+            },
+            Flag::Duplicate { of: LeafIndex(7) },
+            Flag::Conflict {
+                of: LeafIndex(u64::MAX),
+            },
+            Flag::AwaitingSchema {
+                reference: SchemaRef::Confluent(12),
+            },
+            Flag::AwaitingSchema {
+                reference: SchemaRef::Fingerprint(u64::MAX),
+            },
+            Flag::Unrouted {
+                reason: Some(RouteFlag::NoKey),
+            },
+            Flag::Unrouted { reason: None },
+            Flag::UnknownKind { kind: text("weather") },
+        ] {
+            let bytes = flag.encode();
+            assert_eq!(Flag::decode(&bytes).unwrap(), flag);
+            assert!(Flag::decode(&bytes[..bytes.len() - 1]).is_err(), "{flag:?}");
+        }
+        assert!(Flag::decode(&[99]).is_err());
+    }
+}

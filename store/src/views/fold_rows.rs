@@ -1,0 +1,189 @@
+//! The fold's rows of one log and environment, within the one column family that holds them all.
+//!
+//! ```text
+//! observed   log u32 | environment u32 | the fold's own key       ->  the fold's own value
+//!            log u32 | 0 u32 | 0 u8                               ->  how many environments have a number
+//!            log u32 | 0 u32 | 1 u8 | the environment's name      ->  its number, from 1, in the order of appearance
+//! ```
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+
+use rocksdb::{DBRawIterator, ReadOptions};
+use verdict_fold::rows::{Direction, OrderedRows, OrderedRowsMut, Visit};
+
+use crate::database::{Database, Rows};
+use crate::error::StoreError;
+use crate::names::LogId;
+use crate::tables::Table;
+
+/// Something that is read in order too: the database as it is now, or a snapshot of it.
+pub(crate) trait Ordered: Rows {
+    /// An iterator over a table; it can not outlive what it reads.
+    fn raw_iterator(&self, table: Table, options: ReadOptions) -> Result<DBRawIterator<'_>, StoreError>;
+
+    /// Told of each key read.
+    fn has_read(&self, keys: u64);
+}
+
+impl Ordered for Database {
+    fn raw_iterator(&self, table: Table, options: ReadOptions) -> Result<DBRawIterator<'_>, StoreError> {
+        Ok(self.raw().raw_iterator_cf_opt(self.cf(table)?, options))
+    }
+
+    fn has_read(&self, _: u64) {}
+}
+
+/// Rows put and not written yet, by the fold's key.
+pub(crate) type Pending = BTreeMap<Box<[u8]>, Box<[u8]>>;
+
+/// The prefix of an environment's rows.
+pub(crate) fn prefix(log: LogId, environment: u32) -> [u8; 8] {
+    let [a, b, c, d] = log.0.to_be_bytes();
+    let [e, f, g, h] = environment.to_be_bytes();
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Rows of one environment: what is written, and over it what is pending.
+pub(crate) struct EnvironmentSpace<'d, S> {
+    source: &'d S,
+    prefix: [u8; 8],
+    pending: Pending,
+    /// One iterator serves all scans: to make one costs more than most of them.
+    iterator: RefCell<Option<DBRawIterator<'d>>>,
+}
+
+impl<'d, S: Ordered> EnvironmentSpace<'d, S> {
+    pub(crate) fn new(source: &'d S, log: LogId, environment: u32, pending: Pending) -> Self {
+        let prefix = prefix(log, environment);
+        Self {
+            source,
+            prefix,
+            pending,
+            iterator: RefCell::new(None),
+        }
+    }
+
+    /// What was put.
+    pub(crate) fn into_pending(self) -> Pending {
+        self.pending
+    }
+
+    fn whole(&self, key: &[u8]) -> Vec<u8> {
+        let mut whole = Vec::with_capacity(self.prefix.len() + key.len());
+        whole.extend_from_slice(&self.prefix);
+        whole.extend_from_slice(key);
+        whole
+    }
+
+    fn open(&self) -> Result<DBRawIterator<'d>, StoreError> {
+        self.source.raw_iterator(Table::Observed, ReadOptions::default())
+    }
+
+    fn merged(
+        &self,
+        iterator: &mut DBRawIterator<'d>,
+        (from, to): (&[u8], &[u8]),
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let (first, end) = (self.whole(from), self.whole(to));
+        match direction {
+            Direction::Forward => iterator.seek(&first),
+            Direction::Backward => {
+                iterator.seek_for_prev(&end);
+                if iterator.key() == Some(&end) {
+                    iterator.prev();
+                }
+            }
+        }
+        let mut pending = self
+            .pending
+            .range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+        let mut next_pending = || match direction {
+            Direction::Forward => pending.next(),
+            Direction::Backward => pending.next_back(),
+        };
+        let mut put = next_pending();
+        let mut visited = 0;
+        loop {
+            let written = iterator
+                .item()
+                .filter(|(key, _)| **key >= *first && **key < *end)
+                .map(|(key, value)| (key.get(self.prefix.len()..).unwrap_or_default(), value));
+            let (take_put, step) = match (put, written) {
+                (None, None) => break,
+                (Some(_), None) => (true, false),
+                (None, Some(_)) => (false, true),
+                (Some((pending, _)), Some((written, _))) => {
+                    let order = match direction {
+                        Direction::Forward => (**pending).cmp(written),
+                        Direction::Backward => written.cmp(pending),
+                    };
+                    // What is pending lies over what is written.
+                    (order.is_le(), order.is_ge())
+                }
+            };
+            visited += 1;
+            let verdict = match (take_put, put, written) {
+                (true, Some((key, value)), _) => visit(key, value),
+                (_, _, Some((key, value))) => visit(key, value),
+                _ => ControlFlow::Break(()),
+            };
+            if verdict.is_break() {
+                break;
+            }
+            if take_put {
+                put = next_pending();
+            }
+            if step {
+                match direction {
+                    Direction::Forward => iterator.next(),
+                    Direction::Backward => iterator.prev(),
+                }
+            }
+        }
+        self.source.has_read(visited.max(1));
+        Ok(iterator.status()?)
+    }
+}
+
+impl<S: Ordered> OrderedRows for EnvironmentSpace<'_, S> {
+    type Error = StoreError;
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(value) = self.pending.get(key) {
+            return Ok(Some(value.to_vec()));
+        }
+        self.source.has_read(1);
+        Ok(self
+            .source
+            .row(Table::Observed, &self.whole(key))?
+            .map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], direction: Direction, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        if from >= to {
+            return Ok(());
+        }
+        match self.iterator.try_borrow_mut() {
+            Ok(mut held) => {
+                let iterator = match &mut *held {
+                    Some(iterator) => iterator,
+                    none => none.insert(self.open()?),
+                };
+                self.merged(iterator, (from, to), direction, visit)
+            }
+            // A scan within a scan.
+            Err(_) => self.merged(&mut self.open()?, (from, to), direction, visit),
+        }
+    }
+}
+
+impl<S: Ordered> OrderedRowsMut for EnvironmentSpace<'_, S> {
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.pending.insert(key.into(), value.into());
+        Ok(())
+    }
+}

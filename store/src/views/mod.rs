@@ -1,0 +1,96 @@
+//! What is made of the log: rows that answer questions, rebuildable from the records at any time (A6).
+//!
+//! # How a batch becomes visible
+//!
+//! ```text
+//!   committed records, in index order
+//!     | project / interpret, check_log            malformed, awaiting a schema -> v_flag
+//!     | E4 against v_event and the batch itself   duplicate, conflict          -> v_flag
+//!     v
+//!   those that count -> index rows, intent, statistics, the fold's rows
+//!     | sorted per column family
+//!     v
+//!   one WriteBatch with the watermark of each log, not synced -> published to those who wait
+//! ```
+//!
+//! Rows are written after the commit of the records and without waiting for the disk: RocksDB's log keeps the order of
+//! writes, so a crash loses a suffix of them and the watermarks with it, and [`Builder::catch_up`] makes them again.
+//!
+//! # What keeps them honest
+//!
+//! - A view is a function of the records of its log, in index order, of the writer schemas archived, and of
+//!   [`VERSION`]. Nothing depends on batches, restarts or a clock; `audit` rebuilds everything and compares bytes (A6).
+//! - Rows of one log never depend on another log (A7), but for intent of `_platform`, which questions join, not views.
+//! - Only the first well-formed record of an event counts; only what counts is indexed and folded (E4).
+//! - `_unrouted` logs are for display: their records are flagged, findable by time and event id, and mean nothing.
+
+pub(crate) mod apply;
+pub(crate) mod audit;
+pub(crate) mod builder;
+pub(crate) mod dedup;
+mod flag;
+pub(crate) mod fold_rows;
+mod index;
+pub(crate) mod intents;
+pub(crate) mod keys;
+pub(crate) mod observed;
+pub(crate) mod rebuild;
+mod rows;
+mod settle;
+mod source_stats;
+mod sources;
+pub(crate) mod versions;
+mod visible;
+
+use verdict_merkle::LeafIndex;
+use verdict_schemas::Timestamp;
+
+pub(crate) use builder::Builder;
+pub use flag::Flag;
+pub use source_stats::{Coverage, SourceStats};
+pub use versions::CitedVersion;
+pub(crate) use visible::Visible;
+
+use crate::incoming::RouteFlag;
+use crate::names::{LogId, LogName};
+use crate::record::Record;
+
+/// The version of the views: what rows hold and how they are made. A store whose views have another is rebuilt at open.
+pub(crate) const VERSION: u32 = 1;
+
+/// A record that is durable, borrowed from wherever it is. Of each log they come without a gap and in order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Committed<'a> {
+    /// Its log, as keys name it.
+    pub(crate) log: LogId,
+    /// Its log, as people do.
+    pub(crate) name: &'a LogName,
+    /// Its place in its log.
+    pub(crate) index: LeafIndex,
+    /// When the log took it: never before the record before it.
+    pub(crate) recorded: Timestamp,
+    /// The value as received.
+    pub(crate) value: &'a [u8],
+    /// Its `content-type` header.
+    pub(crate) content_type: Option<&'a str>,
+    /// Why it is in an `_unrouted` log.
+    pub(crate) route: Option<RouteFlag>,
+}
+
+impl<'a> Committed<'a> {
+    /// A record as it was stored.
+    pub(crate) fn of(log: LogId, name: &'a LogName, record: &'a Record) -> Self {
+        Self {
+            log,
+            name,
+            index: record.index,
+            recorded: record.recorded_time,
+            value: &record.value,
+            content_type: record.content_type(),
+            route: record.route,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,382 @@
+//! Statistics per emitter: how much it sent, how late, and whether its sequence numbers are whole.
+//!
+//! ```text
+//! log | H16(source)                        name, counters, first and last recorded time, lateness
+//! log | H16(source) | H8(incarnation)      incarnation, the runs of sequence numbers seen
+//! ```
+//!
+//! Sequence numbers are gapless per source and incarnation. Most kinds can not name an incarnation: such an event is
+//! taken to be of the one that its source named last.
+//!
+//! Each record changes them by itself, in index order, so they are the same however records were batched (A6).
+//! Malformed records whose source is not known are counted under the empty name.
+
+use verdict_schemas::{Body, DecisionProjection, Event, Timestamp};
+
+use crate::layout::{Damaged, Reader, put_bytes, put_varint};
+
+/// What a source has sent, so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceStats {
+    /// `meta.source`; empty: malformed records that name none.
+    pub name: String,
+    /// Events that count (E4).
+    pub events: u64,
+    /// Duplicates among its records.
+    pub duplicates: u64,
+    /// Conflicts among its records.
+    pub conflicts: u64,
+    /// Malformed ones among its records.
+    pub malformed: u64,
+    /// Recorded time of its first record.
+    pub first_recorded: Option<Timestamp>,
+    /// Recorded time of its last record.
+    pub last_recorded: Option<Timestamp>,
+    /// The latest event time among its events.
+    pub last_event_time: Option<Timestamp>,
+    /// The longest that an event was recorded after it happened, in microseconds.
+    pub lateness_max_us: u64,
+    /// The sum of these, in microseconds; over `events` it is the mean.
+    pub lateness_sum_us: u64,
+    /// Events that came before they happened, by the emitter's clock.
+    pub ahead: u64,
+    /// The incarnation that it named last; empty if it never did.
+    pub incarnation: String,
+}
+
+/// What one record does to the statistics of its source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Spoke<'a> {
+    /// An event that counts.
+    Event {
+        event_time: Timestamp,
+        sequence: Option<u64>,
+        incarnation: Option<&'a str>,
+        /// The last sequence number of the incarnation, where this event says so.
+        last: Option<u64>,
+    },
+    Duplicate,
+    Conflict,
+    Malformed,
+}
+
+impl<'a> Spoke<'a> {
+    pub(crate) fn decision(decision: &'a DecisionProjection<'_>) -> Self {
+        Self::Event {
+            event_time: decision.event_time,
+            sequence: decision.source_sequence,
+            incarnation: decision.incarnation.as_deref(),
+            last: None,
+        }
+    }
+
+    pub(crate) fn event(event: &'a Event) -> Self {
+        let (incarnation, last) = match &event.body {
+            Body::Decision(decision) => (decision.incarnation.as_ref(), None),
+            Body::AgentSeen(seen) => (seen.incarnation.as_ref(), None),
+            Body::AgentRetired(retired) => (retired.incarnation.as_ref(), retired.final_sequence),
+            _ => (None, None),
+        };
+        Self::Event {
+            event_time: event.meta.event_time,
+            sequence: event.meta.source_sequence,
+            incarnation: incarnation.map(|incarnation| incarnation.as_str()),
+            last,
+        }
+    }
+}
+
+impl SourceStats {
+    /// Takes in what a record recorded at `recorded` says. Gives what is then to be covered: the sequence number and
+    /// the last one, of [`SourceStats::incarnation`].
+    pub(crate) fn take(&mut self, spoke: Spoke<'_>, recorded: Timestamp) -> Option<(Option<u64>, Option<u64>)> {
+        self.first_recorded.get_or_insert(recorded);
+        self.last_recorded = Some(recorded);
+        match spoke {
+            Spoke::Duplicate => self.duplicates += 1,
+            Spoke::Conflict => self.conflicts += 1,
+            Spoke::Malformed => self.malformed += 1,
+            Spoke::Event {
+                event_time,
+                sequence,
+                incarnation,
+                last,
+            } => {
+                self.counted(event_time, recorded);
+                if let Some(incarnation) = incarnation
+                    && incarnation != self.incarnation
+                {
+                    incarnation.clone_into(&mut self.incarnation);
+                }
+                if sequence.is_some() || last.is_some() {
+                    return Some((sequence, last));
+                }
+            }
+        }
+        None
+    }
+
+    fn counted(&mut self, event_time: Timestamp, recorded: Timestamp) {
+        self.events += 1;
+        self.last_event_time = self.last_event_time.max(Some(event_time));
+        let late = recorded.as_micros() - event_time.as_micros();
+        self.ahead += u64::from(late < 0);
+        let late = u64::try_from(late).unwrap_or(0);
+        self.lateness_max_us = self.lateness_max_us.max(late);
+        self.lateness_sum_us = self.lateness_sum_us.saturating_add(late);
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(96 + self.name.len());
+        put_bytes(&mut out, self.name.as_bytes());
+        put_bytes(&mut out, self.incarnation.as_bytes());
+        for number in [
+            self.events,
+            self.duplicates,
+            self.conflicts,
+            self.malformed,
+            self.lateness_max_us,
+            self.lateness_sum_us,
+            self.ahead,
+        ] {
+            put_varint(&mut out, number);
+        }
+        for time in [self.first_recorded, self.last_recorded, self.last_event_time] {
+            put_option(&mut out, time.map(|time| time.as_micros().cast_unsigned()));
+        }
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let mut reader = Reader::new(bytes);
+        let (name, incarnation) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+        let stats = Self {
+            name,
+            incarnation,
+            events: reader.varint()?,
+            duplicates: reader.varint()?,
+            conflicts: reader.varint()?,
+            malformed: reader.varint()?,
+            lateness_max_us: reader.varint()?,
+            lateness_sum_us: reader.varint()?,
+            ahead: reader.varint()?,
+            first_recorded: time(&mut reader)?,
+            last_recorded: time(&mut reader)?,
+            last_event_time: time(&mut reader)?,
+        };
+        reader.end()?;
+        Ok(stats)
+    }
+}
+
+fn time(reader: &mut Reader<'_>) -> Result<Option<Timestamp>, Damaged> {
+    let Some(micros) = option(reader)? else { return Ok(None) };
+    Timestamp::from_micros(micros.cast_signed())
+        .map(Some)
+        .ok_or(Damaged("a time is out of range"))
+}
+
+fn option(reader: &mut Reader<'_>) -> Result<Option<u64>, Damaged> {
+    if reader.u8()? == 0 {
+        Ok(None)
+    } else {
+        reader.varint().map(Some)
+    }
+}
+
+fn put_option(out: &mut Vec<u8>, number: Option<u64>) {
+    out.push(u8::from(number.is_some()));
+    if let Some(number) = number {
+        put_varint(out, number);
+    }
+}
+
+/// Which sequence numbers of one incarnation of a source were seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// The incarnation; empty where events name none.
+    pub incarnation: String,
+    /// Runs seen, `[from, to)`, ascending and apart. What lies between two is a gap.
+    pub runs: Vec<(u64, u64)>,
+    /// Numbers seen more than once.
+    pub repeated: u64,
+    /// Numbers missing in gaps that are no longer listed one by one: there were too many.
+    pub missing_before: u64,
+    /// The last number that the emitter says it used (`agent_retired`).
+    pub final_sequence: Option<u64>,
+}
+
+impl Coverage {
+    /// So many runs are listed; a source with more gaps has its oldest ones only counted, so that a row stays small.
+    pub const MAX_RUNS: usize = 64;
+
+    /// Numbers that were never seen, among those that should have been.
+    pub fn missing(&self) -> u64 {
+        let gaps = self.runs.windows(2).map(|pair| match pair {
+            [(_, end), (start, _)] => start - end,
+            _ => 0,
+        });
+        let after = match (self.final_sequence, self.runs.last()) {
+            (Some(last), Some((_, to))) => last.saturating_add(1).saturating_sub(*to),
+            _ => 0,
+        };
+        gaps.fold(self.missing_before.saturating_add(after), u64::saturating_add)
+    }
+
+    /// The gaps listed, `[from, to)`.
+    pub fn gaps(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.runs.windows(2).filter_map(|pair| match pair {
+            [(_, end), (start, _)] => Some((*end, *start)),
+            _ => None,
+        })
+    }
+
+    /// Takes in what [`SourceStats::take`] gave.
+    pub(crate) fn take(&mut self, (sequence, last): (Option<u64>, Option<u64>)) {
+        if let Some(number) = sequence {
+            self.insert(number);
+        }
+        self.final_sequence = self.final_sequence.max(last);
+    }
+
+    fn insert(&mut self, number: u64) {
+        // u64::MAX has no successor; no schema allows it (a count is at most i64::MAX).
+        let next = number.saturating_add(1);
+        let place = self.runs.partition_point(|(_, to)| *to < number);
+        match self.runs.get_mut(place) {
+            // The run ends just before it: the usual case, at the end.
+            Some(run) if run.1 == number => {
+                run.1 = next;
+                self.join(place);
+            }
+            Some(run) if run.0 <= number => self.repeated += 1,
+            Some(run) if run.0 == next => run.0 = number,
+            _ if place == 0 && self.missing_before > 0 => {
+                // Before everything listed, where gaps are only counted: it fills one of them.
+                self.missing_before -= 1;
+            }
+            _ => {
+                self.runs.insert(place, (number, next));
+                if self.runs.len() > Self::MAX_RUNS {
+                    self.forget_oldest_gap();
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, place: usize) {
+        if let (Some(run), Some(following)) = (self.runs.get(place).copied(), self.runs.get(place + 1).copied())
+            && run.1 == following.0
+        {
+            self.runs.remove(place + 1);
+            if let Some(run) = self.runs.get_mut(place) {
+                run.1 = following.1;
+            }
+        }
+    }
+
+    fn forget_oldest_gap(&mut self) {
+        if let (Some(first), Some(second)) = (self.runs.first().copied(), self.runs.get(1).copied()) {
+            self.missing_before += second.0 - first.1;
+            // What lies below is no longer told apart: the listing begins with the second run.
+            self.runs.remove(0);
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(40 + self.incarnation.len() + 16 * self.runs.len());
+        put_bytes(&mut out, self.incarnation.as_bytes());
+        put_varint(&mut out, self.repeated);
+        put_varint(&mut out, self.missing_before);
+        put_option(&mut out, self.final_sequence);
+        for (from, to) in &self.runs {
+            put_varint(&mut out, *from);
+            put_varint(&mut out, *to);
+        }
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let mut reader = Reader::new(bytes);
+        let mut coverage = Self {
+            incarnation: reader.text()?.to_owned(),
+            repeated: reader.varint()?,
+            missing_before: reader.varint()?,
+            final_sequence: option(&mut reader)?,
+            runs: Vec::new(),
+        };
+        while reader.left() > 0 {
+            coverage.runs.push((reader.varint()?, reader.varint()?));
+        }
+        Ok(coverage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_source_with_endless_gaps_keeps_a_small_row_that_still_counts_them() {
+        let mut coverage = Coverage::default();
+        for number in 0..1000 {
+            coverage.insert(number * 3);
+        }
+        assert_eq!(coverage.runs.len(), Coverage::MAX_RUNS);
+        assert_eq!(coverage.missing(), 2 * 999);
+        coverage.final_sequence = Some(3000);
+        assert_eq!(coverage.missing(), 2 * 999 + 3);
+        assert_eq!(Coverage::decode(&coverage.encode()).unwrap(), coverage);
+    }
+
+    proptest! {
+        #[test]
+        fn coverage_is_the_set_of_numbers_seen(numbers in proptest::collection::vec(0u64..60, 0..80)) {
+            let mut coverage = Coverage::default();
+            let mut set = BTreeSet::new();
+            let mut repeated = 0;
+            for number in numbers {
+                coverage.insert(number);
+                repeated += u64::from(!set.insert(number));
+            }
+            let seen: Vec<u64> = coverage.runs.iter().flat_map(|(from, to)| *from..*to).collect();
+            prop_assert_eq!(&seen, &set.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(coverage.repeated, repeated);
+            let span = set.last().map_or(0, |last| last - set.first().unwrap() + 1);
+            prop_assert_eq!(coverage.missing(), span - set.len() as u64);
+            prop_assert!(coverage.runs.windows(2).all(|pair| pair[0].1 < pair[1].0));
+            prop_assert_eq!(Coverage::decode(&coverage.encode()).unwrap(), coverage);
+        }
+    }
+
+    #[test]
+    fn statistics_read_back_as_written() {
+        let at = |micros| Timestamp::from_micros(micros).unwrap();
+        let mut stats = SourceStats {
+            name: "spiffe://pdp".to_owned(),
+            ..SourceStats::default()
+        };
+        let event = |micros, sequence, incarnation| Spoke::Event {
+            event_time: at(micros),
+            sequence,
+            incarnation,
+            last: None,
+        };
+        assert_eq!(stats.take(event(15, Some(1), Some("b")), at(20)), Some((Some(1), None)));
+        assert_eq!(stats.take(event(45, None, None), at(30)), None);
+        assert_eq!(stats.take(Spoke::Malformed, at(40)), None);
+        assert_eq!(
+            (stats.incarnation.as_str(), stats.malformed, stats.last_recorded),
+            ("b", 1, Some(at(40)))
+        );
+        assert_eq!(
+            (stats.lateness_max_us, stats.lateness_sum_us, stats.ahead, stats.events),
+            (5, 5, 1, 2)
+        );
+        assert_eq!(SourceStats::decode(&stats.encode()).unwrap(), stats);
+    }
+}

@@ -1,0 +1,133 @@
+//! E4 and the flags, against a reading of the rule as short as the rule.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use verdict_merkle::LeafIndex;
+use verdict_schemas::{EventId, Interpretation, KnownSchemas, check_log, interpret};
+
+use super::stream::{LOGS, coming, seconds};
+use super::support::Kept;
+use crate::record::Record;
+use crate::tables::Table;
+use crate::views::Flag;
+
+/// What E4 says of each record of a log, straight from the text: the records that counted so far, by (source, id).
+fn expected(log: &str, records: &[Record]) -> Vec<Option<&'static str>> {
+    let week = 7 * 24 * 3600 * 1_000_000;
+    let mut counted: BTreeMap<(String, EventId), &Record> = BTreeMap::new();
+    let mut flags = Vec::new();
+    for record in records {
+        let event = match interpret(&record.value, None, &KnownSchemas) {
+            Interpretation::Event(event) => event,
+            Interpretation::Malformed(_) => {
+                flags.push(Some("malformed"));
+                continue;
+            }
+            Interpretation::AwaitingSchema(_) => {
+                flags.push(Some("awaiting_schema"));
+                continue;
+            }
+        };
+        if check_log(&event, &verdict_schemas::TenantId::parse(log).unwrap()).is_err() {
+            flags.push(Some("malformed"));
+            continue;
+        }
+        let key = (event.meta.source.as_str().to_owned(), event.meta.event_id);
+        let first = counted.get(&key).filter(|first| {
+            let ago = record.recorded_time.as_micros() - first.recorded_time.as_micros();
+            event.body.kind().is_intent() || ago < week
+        });
+        flags.push(match first {
+            Some(first) if first.value == record.value => Some("duplicate"),
+            Some(_) => Some("event_conflict"),
+            None => {
+                counted.insert(key, record);
+                (event.body.kind() == verdict_schemas::Kind::Unknown).then_some("unknown_kind")
+            }
+        });
+    }
+    flags
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_record_is_what_the_rule_says(stream in prop::collection::vec(coming(), 1..200)) {
+        let mut kept = Kept::new(&LOGS);
+        let mut builder = kept.builder();
+        let mut by_log: Vec<Vec<Record>> = vec![Vec::new(); LOGS.len()];
+        let mut now = 0;
+        for coming in &stream {
+            now += coming.later;
+            let record = kept.record(coming.log, seconds(now), &coming.value(now));
+            by_log[coming.log].push(record.1.clone());
+            if by_log[coming.log].len().is_multiple_of(3) {
+                builder.catch_up().unwrap();
+            }
+        }
+        builder.catch_up().unwrap();
+        let snapshot = kept.snapshot();
+        let mut seen = 0;
+        for (log, records) in by_log.iter().enumerate() {
+            let id = kept.logs[log].id;
+            let expected = match LOGS[log].starts_with("_unrouted") {
+                true => vec![Some("unrouted"); records.len()],
+                false => expected(LOGS[log], records),
+            };
+            for (record, expected) in records.iter().zip(&expected) {
+                let flag = snapshot.flag(id, record.index).unwrap();
+                prop_assert_eq!(flag.as_ref().map(Flag::as_str), *expected, "{} {}", LOGS[log], record.index);
+            }
+            // What counts is what is indexed.
+            let counts = expected.iter().filter(|flag| flag.is_none_or(|flag| flag == "unknown_kind")).count();
+            let indexed = kept.rows(Table::Time).iter().filter(|(key, _)| key[..4] == id.0.to_be_bytes()).count();
+            prop_assert!(indexed == counts || LOGS[log].starts_with("_unrouted"));
+            seen += counts;
+        }
+        prop_assert!(seen <= stream.len());
+    }
+}
+
+const MELDED: &str = r#"{"kind":"agent_retired","meta":{"event_id":"0190b000-0000-7000-8000-000000000001","tenant":"acme","source":"urn:a","event_time":"2026-03-01T00:00:00Z","environment":"prod"},"body":{"agent":"pdp"}}"#;
+
+#[test]
+fn an_observation_looks_back_seven_days_to_the_record_that_counted() {
+    let mut kept = Kept::new(&["acme"]);
+    let day = 24 * 3600;
+    for recorded in [0, 4 * day, 7 * day - 1, 7 * day, 13 * day] {
+        kept.record(0, seconds(recorded), MELDED.as_bytes());
+    }
+    kept.builder().catch_up().unwrap();
+    let snapshot = kept.snapshot();
+    let of = |of| Some(Flag::Duplicate { of: LeafIndex(of) });
+    let flags: Vec<_> = (0..5)
+        .map(|index| snapshot.flag(kept.logs[0].id, LeafIndex(index)).unwrap())
+        .collect();
+    assert_eq!(flags, [None, of(0), of(0), None, of(3)]);
+}
+
+#[test]
+fn a_schema_that_arrives_makes_what_waited_readable() {
+    let mut kept = Kept::new(&["acme", "globex"]);
+    kept.record(0, seconds(0), &[0, 0, 0, 0, 9, 1]);
+    kept.record(0, seconds(1), MELDED.as_bytes());
+    kept.record(1, seconds(1), MELDED.replace("acme", "globex").as_bytes());
+    let mut builder = kept.builder();
+    builder.catch_up().unwrap();
+    let reference = verdict_schemas::SchemaRef::Confluent(9);
+    let waiting = crate::views::rebuild::awaiting(&kept.database).unwrap();
+    assert_eq!(waiting, [(reference, kept.logs[0].id)]);
+    let flag = |index| kept.snapshot().flag(kept.logs[0].id, LeafIndex(index)).unwrap();
+    assert_eq!(flag(0), Some(Flag::AwaitingSchema { reference }));
+
+    let schema = verdict_schemas::WriterSchema::parse(r#"{"type":"record","name":"Other","fields":[]}"#).unwrap();
+    kept.schemas.0.write().push((reference, std::sync::Arc::new(schema)));
+    builder.rebuild(&[kept.logs[0].id]).unwrap();
+    // It is known now, and says nothing of ours.
+    assert!(matches!(flag(0), Some(Flag::Malformed { .. })), "{:?}", flag(0));
+    assert_eq!(flag(1), None);
+    assert_eq!(crate::views::rebuild::awaiting(&kept.database).unwrap(), []);
+    assert_eq!(kept.audit().differences, []);
+}

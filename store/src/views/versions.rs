@@ -1,0 +1,156 @@
+//! The catalogue of the versions that decisions cited: without it, nobody could find the ranges of `v_version` that a
+//! question about a policy in every environment has to join.
+//!
+//! ```text
+//! v_series   log u32 | H16(environment, scope, policy, version)  ->  environment, policy, version, scope
+//! scope      layer u8 | its parts        1 global   2 environment   3 tenant, environment (`*`: every)   4 workload
+//! ```
+
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+use verdict_schemas::{Environment, EnvironmentPattern, PolicyName, Scope, ScopeRef, TenantId, Version, WorkloadId};
+
+use super::keys::{H16, Key};
+use super::rows::Batch;
+use crate::layout::{Damaged, Reader, put_bytes};
+use crate::names::LogId;
+use crate::tables::Table;
+
+/// A version as decisions cite it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CitedVersion {
+    /// The decisions' environment.
+    pub environment: Environment,
+    /// The policy's scope.
+    pub scope: Scope,
+    /// The policy.
+    pub policy: PolicyName,
+    /// The version.
+    pub version: Version,
+}
+
+/// So many versions are remembered as written.
+const REMEMBERED: usize = 100_000;
+
+/// Writes the catalogue: a row is put when its version was not met lately. Its bytes depend on its key alone, so
+/// putting it again changes nothing and needs no look.
+#[derive(Default)]
+pub(crate) struct Versions {
+    written: HashSet<(LogId, H16), RandomState>,
+    row: Vec<u8>,
+}
+
+impl Versions {
+    pub(crate) fn met(
+        &mut self,
+        batch: &mut Batch,
+        log: LogId,
+        hash: &H16,
+        environment: &str,
+        cited: &verdict_schemas::Cited<'_>,
+    ) {
+        if self.written.contains(&(log, *hash)) {
+            return;
+        }
+        if self.written.len() >= REMEMBERED {
+            self.written.clear();
+        }
+        self.written.insert((log, *hash));
+        self.row.clear();
+        encode(&mut self.row, environment, &cited.scope, &cited.policy, &cited.version);
+        batch
+            .of(Table::Series)
+            .put(Key::log(log).with(hash).as_slice(), &self.row);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.written.clear();
+    }
+}
+
+fn encode(out: &mut Vec<u8>, environment: &str, scope: &ScopeRef<'_>, policy: &str, version: &str) {
+    for part in [environment, policy, version] {
+        put_bytes(out, part.as_bytes());
+    }
+    let (layer, parts): (u8, [Option<&str>; 3]) = match scope {
+        ScopeRef::Global => (1, [None; 3]),
+        ScopeRef::Environment(e) => (2, [Some(e), None, None]),
+        ScopeRef::Tenant(t, e) => (3, [Some(t), Some(e), None]),
+        ScopeRef::Workload(t, e, w) => (4, [Some(t), Some(e), Some(w)]),
+    };
+    out.push(layer);
+    for part in parts.into_iter().flatten() {
+        put_bytes(out, part.as_bytes());
+    }
+}
+
+/// Reads a row of the catalogue.
+pub(crate) fn decode(row: &[u8]) -> Result<CitedVersion, Damaged> {
+    let mut reader = Reader::new(row);
+    let environment = Environment::new(reader.text()?);
+    let policy = PolicyName::new(reader.text()?);
+    let version = Version::new(reader.text()?);
+    let tenant = |name| TenantId::parse(name).map_err(|_| Damaged("a scope names no tenant"));
+    let scope = match reader.u8()? {
+        1 => Scope::Global,
+        2 => Scope::Environment(Environment::new(reader.text()?)),
+        3 => {
+            let tenant = tenant(reader.text()?)?;
+            let pattern = match reader.text()? {
+                "*" => EnvironmentPattern::Every,
+                one => EnvironmentPattern::One(Environment::new(one)),
+            };
+            Scope::Tenant(tenant, pattern)
+        }
+        4 => {
+            let tenant = tenant(reader.text()?)?;
+            Scope::Workload(
+                tenant,
+                Environment::new(reader.text()?),
+                WorkloadId::new(reader.text()?),
+            )
+        }
+        _ => return Err(Damaged("a scope has an unknown layer")),
+    };
+    reader.end()?;
+    Ok(CitedVersion {
+        environment,
+        scope,
+        policy,
+        version,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_layer_reads_back_as_written() {
+        let tenant = TenantId::parse("acme").unwrap();
+        let prod = Environment::new("prod");
+        for scope in [
+            Scope::Global,
+            Scope::Environment(prod.clone()),
+            Scope::Tenant(tenant.clone(), EnvironmentPattern::Every),
+            Scope::Tenant(tenant.clone(), EnvironmentPattern::One(prod.clone())),
+            Scope::Workload(tenant, prod.clone(), WorkloadId::new("api")),
+        ] {
+            let mut row = Vec::new();
+            encode(&mut row, "prod", &ScopeRef::of(&scope), "access", "v1");
+            let read = decode(&row).unwrap();
+            let (policy, version) = (PolicyName::new("access"), Version::new("v1"));
+            assert_eq!(
+                read,
+                CitedVersion {
+                    environment: prod.clone(),
+                    scope,
+                    policy,
+                    version
+                }
+            );
+            assert!(decode(&row[..row.len() - 1]).is_err());
+        }
+    }
+}
