@@ -1,0 +1,125 @@
+//! The last step of every request: events that were judged go into the store, or to Kafka.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream;
+use verdict_schemas::EventId;
+use verdict_store::{AppendError, Appended, DedupKey, Incoming, LogHead, LogName, Provenance, SourcePosition, Store};
+
+use crate::Producer;
+use crate::caller::Caller;
+use crate::problem::{Code, Problem};
+use crate::state::{Shared, Sink};
+
+/// Records of one request that Kafka may still owe an acknowledgement for.
+const IN_FLIGHT: usize = 4_096;
+
+/// Headers of a record.
+pub(crate) type Headers = Vec<(String, Option<Bytes>)>;
+
+/// A record to keep.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) value: Bytes,
+    pub(crate) headers: Headers,
+    /// What makes it a duplicate; `None` for what is kept as malformed.
+    pub(crate) dedup: Option<DedupKey>,
+}
+
+impl Outgoing {
+    /// Its event id, if it is an event.
+    pub(crate) fn event_id(&self) -> Option<EventId> {
+        self.dedup.as_ref().map(|key| key.event_id)
+    }
+
+    /// Bytes of the value and the headers.
+    pub(crate) fn bytes(&self) -> usize {
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len));
+        self.value.len() + headers.sum::<usize>()
+    }
+}
+
+/// What became of the records, in their order.
+#[derive(Debug)]
+pub(crate) enum Delivered {
+    /// Durable, and visible to queries.
+    Stored {
+        results: Vec<Appended>,
+        head: Option<LogHead>,
+    },
+    /// Acknowledged by Kafka: (partition, offset).
+    Sent(Vec<(u32, u64)>),
+}
+
+/// Delivers the records of one request, all into the caller's tenant.
+///
+/// # Errors
+/// 503 when they are not known to be kept; sent again, those that are will be recognised as duplicates.
+pub(crate) async fn deliver(shared: &Shared, caller: &Caller, records: Vec<Outgoing>) -> Result<Delivered, Problem> {
+    match &shared.state.sink {
+        Sink::Store => store(&shared.state.store, caller, records).await,
+        Sink::Kafka(producer) => send(producer, caller, records).await,
+    }
+}
+
+async fn store(store: &Store, caller: &Caller, records: Vec<Outgoing>) -> Result<Delivered, Problem> {
+    let log = LogName::Tenant(caller.tenant.clone());
+    let provenance = Provenance::Authenticated {
+        principal: caller.principal.name.as_ref().map(Arc::clone),
+    };
+    let incoming = records.into_iter().map(|record| Incoming {
+        log: log.clone(),
+        source: SourcePosition::Intake,
+        key: None,
+        headers: record.headers,
+        value: record.value,
+        raw_time: None,
+        provenance: provenance.clone(),
+        dedup: record.dedup,
+        route: None,
+    });
+    let receipt = store
+        .append(incoming.collect())
+        .await
+        .map_err(|error| not_kept(&error))?;
+    Ok(Delivered::Stored {
+        results: receipt.results,
+        head: receipt.logs.into_iter().find(|head| head.name == log),
+    })
+}
+
+fn not_kept(error: &AppendError) -> Problem {
+    tracing::error!(%error, "events could not be kept");
+    match error {
+        AppendError::NotVisible(_) => Problem::new(
+            Code::NotVisible,
+            "they will be once the node has been restarted; its log says why",
+        ),
+        AppendError::NotWritable(_) | AppendError::WriteFailed(_) | AppendError::Closing | AppendError::Refused(_) => {
+            Problem::new(
+                Code::NotWritable,
+                "nothing was acknowledged; send it again (the node's log says why)",
+            )
+        }
+    }
+}
+
+/// In order, many at a time: librdkafka batches them and the idempotent producer keeps their order.
+async fn send(producer: &Producer, caller: &Caller, records: Vec<Outgoing>) -> Result<Delivered, Problem> {
+    let sends = stream::iter(records).map(|record| producer.send(&caller.tenant, record.value, record.headers));
+    let mut sends = std::pin::pin!(sends.buffered(IN_FLIGHT));
+    let mut positions = Vec::new();
+    while let Some(sent) = sends.next().await {
+        positions.push(sent.map_err(|error| {
+            tracing::warn!(%error, "kafka did not take an event of the intake");
+            let detail = "send the request again: what Kafka did take is then recognised as a duplicate";
+            Problem::new(Code::NotAcknowledged, detail).with("acknowledged", positions.len())
+        })?);
+    }
+    Ok(Delivered::Sent(positions))
+}

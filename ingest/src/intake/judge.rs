@@ -1,0 +1,148 @@
+//! Each event of a request, judged by itself: may this caller say it, here, and is it well-formed?
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use verdict_schemas::{EventId, Interpretation, Rejection, check_log, interpret};
+use verdict_store::DedupKey;
+
+use super::Item;
+use super::form::Form;
+use crate::caller::Caller;
+use crate::deliver::{Headers, Outgoing};
+use crate::problem::Code;
+use crate::state::Shared;
+
+/// An event that was refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) line: usize,
+    /// Its event id, as far as that could be read.
+    pub(crate) event_id: Option<EventId>,
+    pub(crate) code: Code,
+    pub(crate) rejection: Rejection,
+}
+
+/// A request's events, told apart; each part in the order of the request.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    pub(crate) taken: Vec<Outgoing>,
+    pub(crate) rejected: Vec<Refused>,
+}
+
+impl Judged {
+    /// The ids of the events taken.
+    pub(crate) fn ids(&self) -> Vec<EventId> {
+        self.taken.iter().filter_map(Outgoing::event_id).collect()
+    }
+}
+
+/// Judges all.
+pub(crate) fn judge(shared: &Shared, caller: &Caller, form: &Form, items: Vec<Item>) -> Judged {
+    let content_type = Bytes::from(form.content_type.clone());
+    let headers: Headers = vec![("content-type".to_owned(), Some(content_type))];
+    let mut judged = Judged::default();
+    for item in items {
+        match one(shared, caller, form, &item) {
+            Ok(dedup) => {
+                judged.taken.push(Outgoing {
+                    value: item.bytes,
+                    headers: headers.clone(),
+                    dedup: Some(dedup),
+                });
+            }
+            Err((code, rejection)) => {
+                let event_id = named(&item.bytes);
+                judged.rejected.push(Refused {
+                    line: item.line,
+                    event_id,
+                    code,
+                    rejection,
+                });
+            }
+        }
+    }
+    judged
+}
+
+fn one(shared: &Shared, caller: &Caller, form: &Form, item: &Item) -> Result<DedupKey, (Code, Rejection)> {
+    let (length, most) = (item.bytes.len(), shared.max_record());
+    if length > most {
+        let detail = format!("the event has {length} bytes, and {most} are taken");
+        return Err((Code::EventTooLarge, Rejection::new("too_large", detail)));
+    }
+    let malformed = |rejection| (Code::MalformedEvent, rejection);
+    let event = match interpret(&item.bytes, Some(&form.content_type), &*shared.state.store.schemas()) {
+        Interpretation::Event(event) => event,
+        Interpretation::Malformed(rejection) => return Err(malformed(rejection)),
+        Interpretation::AwaitingSchema(reference) => {
+            let detail = format!("{reference} is not known here; send JSON, or Avro of a schema that is");
+            return Err(malformed(Rejection::new("unknown_schema", detail)));
+        }
+    };
+    check_log(&event, &caller.tenant).map_err(malformed)?;
+    let kind = event.body.kind();
+    if !caller.may_send(kind) {
+        let role = if kind.is_intent() { "control" } else { "emit" };
+        let detail = format!(
+            "sending `{}` into `{}` needs the role `{role}`",
+            kind.as_str(),
+            caller.tenant
+        );
+        return Err((Code::NotAllowed, Rejection::at("not_allowed", "/kind", detail)));
+    }
+    let source = Arc::from(event.meta.source.as_str());
+    Ok(DedupKey {
+        source,
+        event_id: event.meta.event_id,
+        intent: kind.is_intent(),
+    })
+}
+
+/// The event id of a value that is at least JSON, so that its sender finds it again.
+fn named(value: &[u8]) -> Option<EventId> {
+    /// Longer values are not searched: their line says enough.
+    const MOST: usize = 1 << 20;
+    #[derive(Deserialize)]
+    struct Outer<'a> {
+        #[serde(borrow)]
+        meta: Option<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct Meta {
+        event_id: Option<uuid::Uuid>,
+    }
+    let value = value
+        .get(..value.len().min(MOST))
+        .filter(|head| head.len() == value.len())?;
+    let meta = serde_json::from_slice::<Outer<'_>>(value).ok()?.meta?;
+    serde_json::from_str::<Meta>(meta.get()).ok()?.event_id.map(EventId)
+}
+
+/// The one code that says why all were refused.
+pub(crate) fn common_code(rejected: &[Refused]) -> Code {
+    let all = |code| rejected.iter().all(|refused| refused.code == code);
+    [Code::NotAllowed, Code::EventTooLarge]
+        .into_iter()
+        .find(|code| all(*code))
+        .unwrap_or(Code::AllRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_named_when_it_can_be() {
+        let id = "0190c0de-0000-7000-8000-000000000001";
+        let named = |text: &str| named(text.as_bytes()).map(|id| id.to_string());
+        assert_eq!(
+            named(&format!(r#"{{"meta":{{"event_id":"{id}","tenant":7}},"kind":3}}"#)).as_deref(),
+            Some(id)
+        );
+        assert_eq!(named(r#"{"meta":{"event_id":"nonsense"}}"#), None);
+        assert_eq!(named(r#"{"meta":"#), None);
+    }
+}

@@ -1,0 +1,93 @@
+//! `POST /v1/tenants/{tenant}/events`: one event, an array, or a line each.
+//!
+//! ```text
+//! caller (401, 404, 403) -> form (415) -> body (413, 415, 400, 503) -> split (400, 413) -> judge, each by itself
+//!     -> deliver the good ones (503) -> 200 / 202, or 422 when there were none
+//! ```
+//! The bytes of a line or of an array's element, exactly as received, are the record's value (E4): they are slices of the
+//! body, never written anew. What is judged malformed is told to its sender and not stored; the rest of the request is
+//! (A5: 200 only once durable and visible).
+
+mod answer;
+mod form;
+mod judge;
+mod split;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+
+pub(crate) use answer::Log;
+pub(crate) use split::{Item, Unreadable, array};
+
+use crate::caller::Caller;
+use crate::deliver::deliver;
+use crate::problem::Problem;
+use crate::state::Shared;
+use crate::stats::{IntakeCounts, count};
+use crate::{blocking, body};
+
+/// The handler.
+pub(crate) async fn events(
+    State(shared): State<Arc<Shared>>,
+    tenant: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match take(shared, tenant, &headers, body).await {
+        Ok(response) => response,
+        Err(problem) => {
+            count(IntakeCounts {
+                requests: 1,
+                refused: 1,
+                ..IntakeCounts::default()
+            });
+            problem.into_response()
+        }
+    }
+}
+
+async fn take(
+    shared: Arc<Shared>,
+    tenant: Result<Path<String>, PathRejection>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let Path(tenant) = tenant.map_err(|_| Problem::unknown_tenant("(not UTF-8)"))?;
+    let caller = Caller::recognise(&shared.state.access, headers, &tenant)?;
+    caller.must_send()?;
+    let form = form::of(headers)?;
+    let received = body::read(body, headers, &shared.state.limits, &shared.budget).await?;
+    // The share of memory lives until the answer is made: the records are slices of the body.
+    let (bytes, sent, _share) = (received.bytes, received.sent, received.share);
+    let judged = {
+        let (shared, caller) = (Arc::clone(&shared), caller.clone());
+        blocking(bytes.len(), move || {
+            let items = split::split(&bytes, form.shape, shared.state.limits.max_events)?;
+            Ok::<_, Problem>(judge::judge(&shared, &caller, &form, items))
+        })
+        .await??
+    };
+    let counts = IntakeCounts {
+        requests: 1,
+        bytes: sent as u64,
+        ..IntakeCounts::default()
+    };
+    if judged.taken.is_empty() {
+        count(IntakeCounts {
+            refused: 1,
+            rejected: judged.rejected.len() as u64,
+            ..counts
+        });
+        return Err(answer::all_refused(judged.rejected));
+    }
+    let ids = judged.ids();
+    let delivered = deliver(&shared, &caller, judged.taken).await?;
+    let answer = answer::of(&caller.tenant, &ids, judged.rejected, delivered);
+    count(answer.counts(counts));
+    Ok(answer.into_response())
+}

@@ -1,0 +1,239 @@
+//! A body, taken apart into events without copying or rewriting a byte of them.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::Deserializer as _;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::form::Shape;
+use crate::problem::{Code, Problem};
+
+/// One event as received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// Its line, or its place in the array; from 1.
+    pub(crate) line: usize,
+    /// A slice of the body, the white space around it left out.
+    pub(crate) bytes: Bytes,
+}
+
+/// Why a body can not be taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// More events than allowed.
+    TooMany { most: usize },
+    /// Not JSON, from this place on.
+    Syntax { line: usize, column: usize, reason: String },
+    /// No event in it.
+    Empty,
+}
+
+impl From<Unreadable> for Problem {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::TooMany { most } => {
+                let detail = format!("a request has at most {most} events; send it in parts");
+                Self::new(Code::TooManyEvents, detail).with("max_events", most)
+            }
+            Unreadable::Syntax { line, column, reason } => {
+                let detail =
+                    format!("the body is not JSON from line {line}, column {column} on: {reason}; nothing was stored");
+                Self::new(Code::UnreadableBody, detail)
+                    .with("line", line)
+                    .with("column", column)
+            }
+            Unreadable::Empty => Self::new(Code::EmptyBody, "send one event, an array of them, or one a line"),
+        }
+    }
+}
+
+/// Takes a body apart.
+///
+/// # Errors
+/// [`Unreadable`]: then nothing of it counts.
+pub(crate) fn split(body: &Bytes, shape: Shape, most: usize) -> Result<Vec<Item>, Unreadable> {
+    let items = match shape {
+        Shape::One if body.is_empty() => Vec::new(),
+        Shape::One => vec![Item {
+            line: 1,
+            bytes: body.clone(),
+        }],
+        Shape::Lines => lines(body, most)?,
+        Shape::Array => array(body, most)?,
+        Shape::Json => match body.trim_ascii_start().first() {
+            None => Vec::new(),
+            Some(b'[') => array(body, most)?,
+            Some(_) => one_or_lines(body, most)?,
+        },
+    };
+    if items.is_empty() {
+        Err(Unreadable::Empty)
+    } else {
+        Ok(items)
+    }
+}
+
+/// One JSON value, which may span lines; else lines, if any of them is an object by itself.
+fn one_or_lines(body: &Bytes, most: usize) -> Result<Vec<Item>, Unreadable> {
+    let error = match serde_json::from_slice::<&RawValue>(body) {
+        Ok(raw) => {
+            return Ok(vec![Item {
+                line: 1,
+                bytes: body.slice_ref(raw.get().as_bytes()),
+            }]);
+        }
+        Err(error) => error,
+    };
+    // A line of a pretty-printed document that broke is indented, or no whole object.
+    let whole = |line: &[u8]| line.starts_with(b"{") && serde_json::from_slice::<&RawValue>(line).is_ok();
+    let several = body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.trim_ascii().is_empty())
+        .nth(1)
+        .is_some();
+    if several && body.split(|byte| *byte == b'\n').any(whole) {
+        lines(body, most)
+    } else {
+        Err(syntax(&error))
+    }
+}
+
+/// An event a line; blank lines are counted, and left out.
+fn lines(body: &Bytes, most: usize) -> Result<Vec<Item>, Unreadable> {
+    let mut items = Vec::new();
+    for (i, line) in body.split(|byte| *byte == b'\n').enumerate() {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        if items.len() == most {
+            return Err(Unreadable::TooMany { most });
+        }
+        items.push(Item {
+            line: i + 1,
+            bytes: body.slice_ref(line),
+        });
+    }
+    Ok(items)
+}
+
+/// The elements of an array; the syntax of the whole is checked, at any depth, without recursion.
+///
+/// # Errors
+/// [`Unreadable`] when it is no array, broken, or too long; a long one is not held to find that out.
+pub(crate) fn array(body: &Bytes, most: usize) -> Result<Vec<Item>, Unreadable> {
+    struct Elements<'a> {
+        body: &'a Bytes,
+        most: usize,
+    }
+    impl<'de> Visitor<'de> for Elements<'de> {
+        type Value = Vec<Item>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array of events")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+            let mut items = Vec::new();
+            while let Some(raw) = elements.next_element::<&'de RawValue>()? {
+                if items.len() == self.most {
+                    return Err(A::Error::custom(TOO_MANY));
+                }
+                items.push(Item {
+                    line: items.len() + 1,
+                    bytes: self.body.slice_ref(raw.get().as_bytes()),
+                });
+            }
+            Ok(items)
+        }
+    }
+    const TOO_MANY: &str = "too many events";
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let items = reader.deserialize_seq(Elements { body, most });
+    items.and_then(|items| reader.end().map(|()| items)).map_err(|error| {
+        if error.is_data() && error.to_string().starts_with(TOO_MANY) {
+            Unreadable::TooMany { most }
+        } else {
+            syntax(&error)
+        }
+    })
+}
+
+fn syntax(error: &serde_json::Error) -> Unreadable {
+    let told = error.to_string();
+    // Its place is told apart from its reason.
+    let reason = told
+        .rsplit_once(" at line ")
+        .map_or(told.as_str(), |(reason, _)| reason)
+        .to_owned();
+    Unreadable::Syntax {
+        line: error.line(),
+        column: error.column(),
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(body: &str, shape: Shape) -> Result<Vec<(usize, String)>, Unreadable> {
+        let items = split(&Bytes::from(body.to_owned()), shape, 3)?;
+        Ok(items
+            .into_iter()
+            .map(|item| (item.line, String::from_utf8(item.bytes.to_vec()).unwrap()))
+            .collect())
+    }
+
+    #[test]
+    fn bytes_stay_as_they_were_sent() {
+        assert_eq!(
+            taken(" {\"a\" : 1}\n", Shape::Json).unwrap(),
+            [(1, "{\"a\" : 1}".to_owned())]
+        );
+        let array = taken("[ {\"a\":1.0} ,\n {\"a\":\t1e1} ]", Shape::Json).unwrap();
+        assert_eq!(array, [(1, "{\"a\":1.0}".to_owned()), (2, "{\"a\":\t1e1}".to_owned())]);
+        let lines = taken("{\"a\":1}\r\n\n  {\"a\":2} \n{broken\n", Shape::Lines).unwrap();
+        assert_eq!(
+            lines,
+            [
+                (1, "{\"a\":1}".to_owned()),
+                (3, "{\"a\":2}".to_owned()),
+                (4, "{broken".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn json_may_turn_out_to_be_lines_but_a_broken_document_does_not() {
+        assert_eq!(taken("{\"a\":1}\n{\"a\":2}", Shape::Json).unwrap().len(), 2);
+        assert_eq!(taken("{\"a\":\n{\"a\":2}", Shape::Json).unwrap().len(), 2);
+        assert_eq!(taken("{\n  \"a\": {\n  }\n}", Shape::Json).unwrap().len(), 1);
+        let broken = taken("{\n  \"a\": {},\n", Shape::Json).unwrap_err();
+        assert!(matches!(broken, Unreadable::Syntax { line: 3, .. }), "{broken:?}");
+        assert!(matches!(
+            taken("[{},\n{]", Shape::Json),
+            Err(Unreadable::Syntax { line: 2, column: 2, .. })
+        ));
+        assert!(matches!(
+            taken("[{}] x", Shape::Json),
+            Err(Unreadable::Syntax { line: 1, column: 6, .. })
+        ));
+    }
+
+    #[test]
+    fn nothing_and_too_much_are_refused_whole() {
+        for (body, shape) in [
+            ("", Shape::Json),
+            (" \n", Shape::Json),
+            ("[]", Shape::Array),
+            ("\n\n", Shape::Lines),
+        ] {
+            assert_eq!(taken(body, shape), Err(Unreadable::Empty), "{body:?}");
+        }
+        assert_eq!(taken("[1,2,3,4]", Shape::Json), Err(Unreadable::TooMany { most: 3 }));
+        assert_eq!(taken("1\n2\n3\n4", Shape::Lines), Err(Unreadable::TooMany { most: 3 }));
+    }
+}

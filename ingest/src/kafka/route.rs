@@ -1,0 +1,132 @@
+//! Which log a Kafka record belongs to. One partition feeds a log, never two.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, Headers, Timestamp as KafkaTimestamp};
+use verdict_schemas::{TenantId, Timestamp};
+use verdict_store::{Incoming, LogName, Provenance, RouteFlag, SourcePosition};
+
+use super::partitioner::partition_of;
+
+/// What of a source stays the same from record to record.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) cluster: Arc<str>,
+    pub(super) events_topic: Arc<str>,
+    pub(super) platform_topic: Arc<str>,
+    /// Partitions of the events topic.
+    pub(super) partitions: u32,
+}
+
+/// A record that the broker did not stamp itself: the topic's configuration was changed under us.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "record {offset} of {topic}/{partition} has no append time of the broker: set message.timestamp.type=LogAppendTime on \
+     the topic (kafka-configs --alter --entity-type topics --entity-name {topic} --add-config \
+     message.timestamp.type=LogAppendTime)"
+)]
+pub(super) struct NoAppendTime {
+    topic: String,
+    partition: i32,
+    offset: i64,
+}
+
+impl Origin {
+    /// A record as the store takes it: its bytes as they are, and the log that it goes to.
+    pub(super) fn incoming(&self, message: &BorrowedMessage<'_>) -> Result<Incoming, NoAppendTime> {
+        let is_platform = message.topic() == &*self.platform_topic;
+        let topic = if is_platform {
+            &self.platform_topic
+        } else {
+            &self.events_topic
+        };
+        let partition = message.partition().cast_unsigned();
+        let raw_time = match message.timestamp() {
+            KafkaTimestamp::LogAppendTime(millis) => millis.checked_mul(1000).and_then(Timestamp::from_micros),
+            KafkaTimestamp::CreateTime(_) | KafkaTimestamp::NotAvailable => None,
+        };
+        let raw_time = raw_time.ok_or_else(|| NoAppendTime {
+            topic: message.topic().to_owned(),
+            partition: message.partition(),
+            offset: message.offset(),
+        })?;
+        let (log, route) = match is_platform {
+            true => (LogName::Tenant(TenantId::platform()), None),
+            false => self.route(message.key(), partition),
+        };
+        Ok(Incoming {
+            log,
+            source: SourcePosition::Kafka {
+                cluster: Arc::clone(&self.cluster),
+                topic: Arc::clone(topic),
+                partition,
+                offset: message.offset().cast_unsigned(),
+            },
+            key: message.key().map(Bytes::copy_from_slice),
+            headers: headers(message),
+            value: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
+            raw_time: Some(raw_time),
+            provenance: Provenance::Claimed,
+            dedup: None,
+            route,
+        })
+    }
+
+    fn route(&self, key: Option<&[u8]>, partition: u32) -> (LogName, Option<RouteFlag>) {
+        let unrouted = |flag| (LogName::Unrouted(partition), Some(flag));
+        let Some(key) = key else {
+            return unrouted(RouteFlag::NoKey);
+        };
+        let tenant = std::str::from_utf8(key)
+            .ok()
+            .and_then(|name| TenantId::parse(name).ok());
+        match tenant {
+            // `_platform` has a topic of its own; a second partition must not feed its log.
+            Some(tenant) if tenant.is_platform() => unrouted(RouteFlag::InvalidTenant),
+            Some(_) if partition_of(key, self.partitions) != partition => unrouted(RouteFlag::WrongPartition),
+            Some(tenant) => (LogName::Tenant(tenant), None),
+            None => unrouted(RouteFlag::InvalidTenant),
+        }
+    }
+}
+
+/// The headers of a record, in their order.
+pub(super) fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Option<Bytes>)> {
+    let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+    headers
+        .map(|h| (h.key.to_owned(), h.value.map(Bytes::copy_from_slice)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_partition_feeds_a_log() {
+        let origin = Origin {
+            cluster: "c".into(),
+            events_topic: "e".into(),
+            platform_topic: "p".into(),
+            partitions: 12,
+        };
+        let acme = LogName::Tenant(TenantId::parse("acme").unwrap_or_else(|_| TenantId::platform()));
+        assert_eq!(origin.route(Some(b"acme"), 0), (acme, None));
+        let cases: [(Option<&[u8]>, u32, RouteFlag); 5] = [
+            (Some(b"acme"), 1, RouteFlag::WrongPartition),
+            (Some(b"ACME"), 1, RouteFlag::InvalidTenant),
+            (Some(b"_platform"), 3, RouteFlag::InvalidTenant),
+            (Some(b"\xff"), 3, RouteFlag::InvalidTenant),
+            (None, 5, RouteFlag::NoKey),
+        ];
+        for (key, partition, flag) in cases {
+            assert_eq!(
+                origin.route(key, partition),
+                (LogName::Unrouted(partition), Some(flag)),
+                "{key:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! An event of OPA's decision log, as a `decision`.
+//!
+//! Required of it: an object, `labels.id` (OPA makes it new at each start: the incarnation), and a `timestamp`. A field
+//! that is known and of another type is not guessed at: the event is quarantined with its bytes. Whatever is not mapped
+//! here (`mapped_result`, `rule_labels`, `custom`, `request_context`, ...) stays in the bytes received.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use verdict_schemas::{Rejection, Timestamp, rule};
+
+use super::binding::{Binding, BindingSet, ScopeForm};
+use super::canonical::{Canonical, Event, Meta, Notes, Place, event_id, source};
+use super::document::{Document, elements, fields, scalar};
+use super::mapping::{self, Found, Named, Outcome, UNMAPPED};
+use super::report::{self, Agent};
+
+#[derive(Serialize)]
+struct Body<'a> {
+    decision_id: Cow<'a, str>,
+    actor: TypedForm<'a>,
+    action: Cow<'a, str>,
+    resource: TypedForm<'a>,
+    outcome: Outcome,
+    reasons: Vec<Cow<'a, str>>,
+    policies: Vec<Cited<'a>>,
+    determining_rules: Vec<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nondeterministic_inputs: Option<&'a RawValue>,
+    masked: Vec<Cow<'a, str>>,
+    erased: Vec<Cow<'a, str>>,
+    agent: Cow<'a, str>,
+    incarnation: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workload: Option<Cow<'a, str>>,
+    placement: &'static str,
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_us: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct TypedForm<'a> {
+    r#type: Cow<'a, str>,
+    id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    properties: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct Cited<'a> {
+    scope: ScopeForm,
+    policy: Cow<'a, str>,
+    version: Cow<'a, str>,
+}
+
+/// What a decision's `bundles` say.
+#[derive(Default)]
+struct Bundles<'a, 'b> {
+    cited: Vec<Cited<'a>>,
+    /// Bundles without a revision: they can not be cited.
+    unversioned: Vec<Cow<'a, str>>,
+    bindings: Vec<&'b Binding>,
+}
+
+/// Maps one event.
+///
+/// # Errors
+/// Why it is quarantined.
+pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) -> Result<Canonical, Rejection> {
+    let raw = report::object(foreign)?;
+    let event = Document::new(raw);
+    let agent = Agent::read(&event)?;
+    let event_time = report::required_text(&event, "/timestamp")?;
+    let time = Timestamp::parse(&event_time)
+        .map_err(|error| Rejection::at(rule::INVALID_TIME, "/timestamp", error.to_string()))?;
+    let given_id = report::optional_text(&event, "/decision_id")?.filter(|id| !id.is_empty());
+    let digest: [u8; 32] = Sha256::digest(foreign).into();
+    let event_id = event_id(&[
+        b"verdict/opa/decision/1",
+        place.tenant.as_str().as_bytes(),
+        place.environment.as_str().as_bytes(),
+        agent.incarnation.as_bytes(),
+        given_id.as_deref().unwrap_or_default().as_bytes(),
+        &digest,
+    ]);
+    let bundles = cited(&event, place, bindings, time)?;
+    let bound = |field: fn(&Binding) -> Option<&str>| bundles.bindings.iter().find_map(|binding| field(binding));
+
+    let mut notes = agent.notes();
+    let actor = mapping::actor(&event, bound(|b| b.document.actor.as_deref()));
+    let action = mapping::action(&event, bound(|b| b.document.action.as_deref()));
+    let resource = mapping::resource(&event, bound(|b| b.document.resource.as_deref()));
+    let said = mapping::outcome(&event, bound(|b| b.document.outcome.as_deref()));
+    note(&mut notes, "mapped/actor", pointer(actor.as_ref()));
+    note(&mut notes, "mapped/action", pointer(action.as_ref()));
+    note(&mut notes, "mapped/resource", pointer(resource.as_ref()));
+    let (outcome, by, reasons) = outcome(&event, said)?;
+    note(&mut notes, "mapped/outcome", by);
+    if !bundles.bindings.is_empty() {
+        let names: Vec<String> = bundles.bindings.iter().map(|binding| binding.name()).collect();
+        note(&mut notes, "mapped/bindings", names.join(" ").into());
+    }
+    if !bundles.unversioned.is_empty() {
+        note(
+            &mut notes,
+            "opa/unversioned_bundles",
+            bundles.unversioned.join(" ").into(),
+        );
+    }
+    for (name, pointer) in [
+        ("opa/path", "/path"),
+        ("opa/requested_by", "/requested_by"),
+        ("opa/revision", "/revision"),
+    ] {
+        if let Some(text) = report::optional_text(&event, pointer)?.filter(|text| !text.is_empty()) {
+            note(&mut notes, name, text);
+        }
+    }
+    if let Some(number) = event.find("/req_id").and_then(scalar) {
+        note(&mut notes, "opa/req_id", number);
+    }
+
+    let path = report::optional_text(&event, "/path")?;
+    let path = path
+        .map(|path| path.trim_start_matches('/').to_owned())
+        .filter(|path| !path.is_empty());
+    let source = source(&place.environment, &agent.name);
+    Canonical::write(&Event {
+        kind: "decision",
+        meta: Meta {
+            event_id,
+            tenant: &place.tenant,
+            source: &source,
+            event_time,
+            environment: &place.environment,
+            trace_id: report::optional_text(&event, "/trace_id")?.filter(|id| !id.is_empty()),
+            span_id: report::optional_text(&event, "/span_id")?.filter(|id| !id.is_empty()),
+            labels: notes,
+        },
+        body: Body {
+            decision_id: given_id.unwrap_or_else(|| format!("opa-{event_id}").into()),
+            actor: typed(actor)?,
+            action: action.map_or(UNMAPPED.into(), |found| found.value),
+            resource: typed(resource)?,
+            outcome,
+            reasons,
+            policies: bundles.cited,
+            determining_rules: path.into_iter().map(Cow::Owned).collect(),
+            input: event.find("/input"),
+            result: event.find("/result"),
+            nondeterministic_inputs: event.find("/nd_builtin_cache"),
+            masked: texts(&event, "/masked")?,
+            erased: texts(&event, "/erased")?,
+            agent: agent.name,
+            incarnation: agent.incarnation,
+            workload: agent.workload,
+            placement: "local",
+            mode: "normal",
+            duration_us: event.find("/metrics/timer_server_handler_ns").and_then(micros),
+        },
+    })
+}
+
+/// The bundles that the decision was made under.
+fn cited<'a, 'b>(
+    event: &Document<'a>,
+    place: &Place,
+    bindings: &'b BindingSet,
+    at: Timestamp,
+) -> Result<Bundles<'a, 'b>, Rejection> {
+    let mut all = Bundles::default();
+    let Some(raw) = event.find("/bundles") else {
+        return Ok(all);
+    };
+    let bundles = fields(raw).ok_or_else(|| report::wrong("/bundles", "an object"))?;
+    for (name, bundle) in bundles {
+        let bundle = Document::new(bundle);
+        let binding = bindings.find(&name, (&place.tenant, &place.environment), at);
+        all.bindings.extend(binding);
+        let Some(revision) = report::optional_text(&bundle, "/revision")?.filter(|revision| !revision.is_empty())
+        else {
+            all.unversioned.push(name);
+            continue;
+        };
+        let (scope, policy) = report::policy(name, binding, place);
+        all.cited.push(Cited {
+            scope,
+            policy,
+            version: revision,
+        });
+    }
+    Ok(all)
+}
+
+/// The outcome, by what it was found, and the reasons.
+type Decided<'a> = (Outcome, Cow<'a, str>, Vec<Cow<'a, str>>);
+
+/// Reads the outcome. An error decides nothing; without a result no rule applied, unless
+/// a mask took the result away.
+fn outcome<'a>(event: &Document<'a>, said: Option<Found<Outcome>>) -> Result<Decided<'a>, Rejection> {
+    if let Some(error) = event.find("/error") {
+        let code = event.find("/error/code").and_then(scalar);
+        let message = event.find("/error/message").and_then(scalar);
+        let told = match (code, message) {
+            (Some(code), Some(message)) => format!("{code}: {message}").into(),
+            (Some(only), None) | (None, Some(only)) => only,
+            (None, None) => error.get().chars().take(1024).collect::<String>().into(),
+        };
+        return Ok((Outcome::Indeterminate, "/error".into(), vec![told]));
+    }
+    let mut reasons: Vec<_> = event.find("/result/reason").and_then(scalar).into_iter().collect();
+    let several = event.find("/result/reasons").and_then(elements).unwrap_or_default();
+    reasons.extend(several.into_iter().filter_map(scalar));
+    if let Some(found) = said {
+        return Ok((found.value, found.by.into(), reasons));
+    }
+    let erased = texts(event, "/erased")?
+        .iter()
+        .any(|pointer| pointer == "/result" || pointer.starts_with("/result/"));
+    Ok(match event.find("/result") {
+        None if !erased => (Outcome::NotApplicable, "(no result)".into(), reasons),
+        _ => (Outcome::Indeterminate, UNMAPPED.into(), reasons),
+    })
+}
+
+fn typed<'a>(found: Option<Found<Named<'a>>>) -> Result<TypedForm<'a>, Rejection> {
+    let Some(Found { value, .. }) = found else {
+        return Ok(TypedForm {
+            r#type: UNMAPPED.into(),
+            id: UNMAPPED.into(),
+            properties: None,
+        });
+    };
+    let properties = value.properties.map(serde_json::from_str).transpose();
+    let properties = properties.map_err(|error| Rejection::new(rule::INVALID_JSON, error.to_string()))?;
+    Ok(TypedForm {
+        r#type: value.kind,
+        id: value.id,
+        properties,
+    })
+}
+
+fn pointer<'a, T>(found: Option<&Found<T>>) -> Cow<'a, str> {
+    found.map_or(UNMAPPED.into(), |found| found.by.clone().into())
+}
+
+fn note<'a>(notes: &mut Notes<'a>, name: &'static str, value: Cow<'a, str>) {
+    notes.insert(name.into(), value);
+}
+
+/// A list of strings; absent is empty.
+fn texts<'a>(event: &Document<'a>, pointer: &str) -> Result<Vec<Cow<'a, str>>, Rejection> {
+    let Some(raw) = event.find(pointer) else {
+        return Ok(Vec::new());
+    };
+    let wrong = || report::wrong(pointer, "a list of strings");
+    elements(raw)
+        .ok_or_else(wrong)?
+        .into_iter()
+        .map(|text| super::document::text(text).ok_or_else(wrong))
+        .collect()
+}
+
+/// Nanoseconds as microseconds; zero is OPA's way to say that it did not measure.
+fn micros(raw: &RawValue) -> Option<u64> {
+    raw.get()
+        .parse::<u64>()
+        .ok()
+        .filter(|nanos| *nanos > 0)
+        .map(|nanos| nanos / 1000)
+}

@@ -1,0 +1,135 @@
+//! What OPA sent and can not be an event: kept all the same, and answered with success.
+//!
+//! OPA repeats whatever is not answered with a 2xx for ever, with everything behind it waiting. So a poison event becomes
+//! a record of its own: its value is a note of ours, its headers hold the bytes received. The note is no event on purpose
+//! (it has neither `kind` nor `specversion`), whatever the foreign bytes look like: somebody who may only report must not
+//! be able to smuggle an event of ours, intent perhaps, past the checks by sending it to OPA's path.
+
+use std::collections::{HashSet, VecDeque};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use verdict_schemas::{Rejection, TenantId};
+
+use super::canonical::{Report, headers};
+use crate::deliver::Outgoing;
+
+/// Of what is too large, this much is kept.
+pub(crate) const HEAD: usize = 64 << 10;
+
+/// What could not be taken apart or mapped.
+#[derive(Debug)]
+pub(crate) struct Poison {
+    /// Its place in the upload, from 1; none where the upload as a whole is meant.
+    pub(crate) element: Option<usize>,
+    pub(crate) rejection: Rejection,
+    /// The bytes received, or the first of them.
+    pub(crate) kept: Bytes,
+    /// How many bytes were received.
+    pub(crate) bytes: u64,
+    /// SHA-256 of all bytes received.
+    pub(crate) sha256: [u8; 32],
+}
+
+#[derive(Serialize)]
+struct Note<'a> {
+    quarantined: Quarantined<'a>,
+}
+
+#[derive(Serialize)]
+struct Quarantined<'a> {
+    from: &'static str,
+    environment: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    element: Option<usize>,
+    rule: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    detail: &'a str,
+    bytes: u64,
+    sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_bytes: Option<usize>,
+}
+
+impl Poison {
+    /// Bytes received, as they are; of very many the first.
+    pub(crate) fn new(element: Option<usize>, received: &Bytes, rejection: Rejection, most: usize) -> Self {
+        let kept = if received.len() <= most {
+            received.clone()
+        } else {
+            received.slice(..HEAD.min(received.len()))
+        };
+        Self {
+            element,
+            rejection,
+            kept,
+            bytes: received.len() as u64,
+            sha256: Sha256::digest(received).into(),
+        }
+    }
+
+    /// The record.
+    pub(crate) fn record(&self, report: Report, environment: &str) -> Outgoing {
+        let cut_short = self.kept.len() as u64 != self.bytes;
+        let note = Note {
+            quarantined: Quarantined {
+                from: match report {
+                    Report::Decision => "opa decision log",
+                    Report::Status => "opa status",
+                },
+                environment,
+                element: self.element,
+                rule: self.rejection.rule,
+                field: self.rejection.field.as_deref(),
+                detail: &self.rejection.detail,
+                bytes: self.bytes,
+                sha256: hex::encode(self.sha256),
+                kept_bytes: cut_short.then_some(self.kept.len()),
+            },
+        };
+        // A note is strings and numbers: it always has a JSON form.
+        let value = serde_json::to_vec(&note).unwrap_or_default();
+        Outgoing {
+            value: value.into(),
+            headers: headers(report, &self.kept),
+            dedup: None,
+        }
+    }
+}
+
+/// Poison that was quarantined a short while ago: an upload that OPA repeats, because our answer got lost, does not
+/// quarantine it twice. (Events need no such memory: the log itself recognises them.)
+#[derive(Debug, Default)]
+pub(crate) struct RecentlyQuarantined {
+    known: Mutex<(HashSet<Key>, VecDeque<Key>)>,
+}
+
+type Key = (TenantId, [u8; 32]);
+
+impl RecentlyQuarantined {
+    const REMEMBERED: usize = 10_000;
+
+    pub(crate) fn contains(&self, tenant: &TenantId, poison: &Poison) -> bool {
+        self.known.lock().0.contains(&(tenant.clone(), poison.sha256))
+    }
+
+    /// Remembers what is kept now; the oldest is forgotten.
+    pub(crate) fn remember(&self, tenant: &TenantId, digests: impl Iterator<Item = [u8; 32]>) {
+        let mut known = self.known.lock();
+        let (set, order) = &mut *known;
+        for digest in digests {
+            let key = (tenant.clone(), digest);
+            if set.insert(key.clone()) {
+                order.push_back(key);
+            }
+            if order.len() > Self::REMEMBERED
+                && let Some(oldest) = order.pop_front()
+            {
+                set.remove(&oldest);
+            }
+        }
+    }
+}

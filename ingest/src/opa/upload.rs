@@ -1,0 +1,83 @@
+//! An upload of OPA, read within bounds, and taken apart.
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use verdict_schemas::{Rejection, rule};
+
+use super::canonical::Report;
+use super::quarantine::{HEAD, Poison};
+use crate::body::{BodyError, Collected, Encoding, Share, collect_or_hash, decode};
+use crate::intake::{Item, Unreadable, array};
+use crate::problem::Problem;
+use crate::state::Shared;
+
+/// An upload.
+#[derive(Debug)]
+pub(crate) enum Upload {
+    /// Decompressed.
+    Whole(Bytes),
+    /// Too large, or not what its headers say.
+    Poison(Poison),
+}
+
+/// Receives an upload; also how many bytes were sent, and the memory it holds.
+///
+/// # Errors
+/// Only what passes: 503 without memory for it, 408 when it stops arriving, 400 when the connection broke.
+pub(crate) async fn receive(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<(Upload, u64, Share), Problem> {
+    let limits = &shared.state.limits;
+    let mut share = shared.budget.share();
+    let sent = match collect_or_hash(body, limits, &mut share).await? {
+        Collected::Whole(bytes) => bytes,
+        Collected::TooLarge { head, bytes, sha256 } => {
+            let rejection = Rejection::new(
+                "too_large",
+                format!("an upload of {bytes} bytes: {} are taken", limits.body()),
+            );
+            let poison = Poison {
+                element: None,
+                rejection,
+                kept: head,
+                bytes,
+                sha256,
+            };
+            return Ok((Upload::Poison(poison), bytes, share));
+        }
+    };
+    let length = sent.len() as u64;
+    let decoded = match Encoding::of(headers) {
+        Ok(encoding) => decode(encoding, sent.clone(), limits.decoded(), &mut share).await,
+        Err(error) => Err(error),
+    };
+    let rejection = match decoded {
+        Ok(bytes) => return Ok((Upload::Whole(bytes), length, share)),
+        Err(BodyError::TooLargeDecoded { max }) => {
+            Rejection::new("too_large", format!("decompressed, an upload has at most {max} bytes"))
+        }
+        Err(BodyError::Undecodable(reason)) => Rejection::new("undecodable", reason),
+        Err(BodyError::Encoding(name)) => Rejection::new("undecodable", format!("`{name}` is no encoding taken here")),
+        Err(passing) => return Err(passing.into()),
+    };
+    Ok((Upload::Poison(Poison::new(None, &sent, rejection, HEAD)), length, share))
+}
+
+/// The reports in an upload: the elements of an array, or the one object that it is, to its last line break.
+///
+/// # Errors
+/// Why it can not be taken apart.
+pub(crate) fn items(body: &Bytes, report: Report, most: usize) -> Result<Vec<Item>, Rejection> {
+    if body.trim_ascii_start().first() != Some(&b'[') || report == Report::Status {
+        return Ok(vec![Item {
+            line: 1,
+            bytes: body.clone(),
+        }]);
+    }
+    array(body, most).map_err(|unreadable| match unreadable {
+        Unreadable::TooMany { most } => Rejection::new("too_many", format!("more than {most} events in one upload")),
+        Unreadable::Syntax { line, column, reason } => {
+            Rejection::new(rule::INVALID_JSON, format!("line {line}, column {column}: {reason}"))
+        }
+        Unreadable::Empty => Rejection::new(rule::INVALID_JSON, "the upload is empty"),
+    })
+}

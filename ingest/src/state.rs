@@ -1,0 +1,65 @@
+//! What the intake is given, and what its requests share.
+
+use std::sync::Arc;
+
+use verdict_store::Store;
+use verdict_store::access::Access;
+
+use crate::body::Budget;
+use crate::opa::{Bindings, OpaSettings, RecentlyQuarantined};
+use crate::{IntakeLimits, Producer};
+
+/// What the intake stands on.
+#[derive(Clone)]
+pub struct IntakeState {
+    /// Where records are kept; with Kafka, where duplicates and bindings are looked up.
+    pub store: Store,
+    /// Who may send what.
+    pub access: Access,
+    /// Where events go.
+    pub sink: Sink,
+    /// Bounds.
+    pub limits: IntakeLimits,
+    /// How OPA's reports are read.
+    pub opa: Arc<OpaSettings>,
+}
+
+/// Where events go.
+#[derive(Clone)]
+pub enum Sink {
+    /// Straight into the store: acknowledged once durable and visible.
+    Store,
+    /// Through Kafka: acknowledged by every in-sync replica; the consumer stores them.
+    Kafka(Producer),
+}
+
+/// One per router.
+pub(crate) struct Shared {
+    pub(crate) state: IntakeState,
+    pub(crate) budget: Budget,
+    pub(crate) bindings: Bindings,
+    pub(crate) recently_quarantined: RecentlyQuarantined,
+}
+
+impl Shared {
+    pub(crate) fn new(state: IntakeState) -> Self {
+        let budget = Budget::new(&state.limits);
+        Self {
+            budget,
+            bindings: Bindings::default(),
+            recently_quarantined: RecentlyQuarantined::default(),
+            state,
+        }
+    }
+
+    /// Bytes of one record, headers included: what is configured, and what Kafka takes by default.
+    pub(crate) fn max_record(&self) -> usize {
+        /// Kafka's default `max.message.bytes` is 1,048,588 and librdkafka's `message.max.bytes` 1,000,000, both with
+        /// the framing of the record.
+        const KAFKA: usize = 990_000;
+        match self.state.sink {
+            Sink::Store => self.state.limits.event(),
+            Sink::Kafka(_) => self.state.limits.event().min(KAFKA),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Who may send what, where.
+
+use axum::http::StatusCode;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use verdict_ingest::IntakeLimits;
+use verdict_store::Provenance;
+use verdict_store::access::Access;
+
+use crate::support::{Answer, Node, decision, gzip, rollout, sample};
+
+/// One token per role, named like it, in `acme`.
+fn node() -> Node {
+    let tokens: String = ["emit", "control", "read"]
+        .iter()
+        .map(|role| {
+            let digest = hex::encode(Sha256::digest(role.as_bytes()));
+            format!(
+                "[[token]]\nname = \"the {role}\"\nsha256 = \"{digest}\"\ntenants = [\"acme\"]\nroles = [\"{role}\"]\n"
+            )
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.toml");
+    std::fs::write(&path, tokens).unwrap();
+    Node::with(IntakeLimits::default(), Access::read(&path).unwrap())
+}
+
+async fn as_role(node: &Node, role: &str, tenant: &str, body: String) -> Answer {
+    let authorization = format!("Bearer {role}");
+    node.post(
+        &format!("/v1/tenants/{tenant}/events"),
+        &[("authorization", &authorization)],
+        body,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn strangers_are_a_401_and_other_tenants_a_404() {
+    let node = node();
+    let stranger = node.post("/v1/tenants/acme/events", &[], decision(1).to_string()).await;
+    assert_eq!(
+        (stranger.status, stranger.problem().as_str()),
+        (StatusCode::UNAUTHORIZED, "unauthenticated")
+    );
+    // A tenant that exists for others, one that nobody has, and a name that is none: the same answer.
+    for tenant in ["globex", "nobody", "No%20Tenant", "%ff"] {
+        let answer = as_role(&node, "emit", tenant, decision(1).to_string()).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (StatusCode::NOT_FOUND, "unknown_tenant"),
+            "{tenant}"
+        );
+    }
+    let reader = as_role(&node, "read", "acme", decision(1).to_string()).await;
+    assert_eq!(
+        (reader.status, reader.problem().as_str()),
+        (StatusCode::FORBIDDEN, "not_allowed")
+    );
+}
+
+#[tokio::test]
+async fn intent_needs_control_and_observation_needs_emit() {
+    let node = node();
+    let emitted = as_role(&node, "emit", "acme", json!([decision(1), rollout(2)]).to_string()).await;
+    assert_eq!(emitted.status, StatusCode::OK);
+    assert_eq!(emitted.rejected(), [(2, "not_allowed".to_owned(), "/kind".to_owned())]);
+    assert_eq!(emitted.body["rejected"][0]["problem"]["type"], "/problems/not_allowed");
+    let alone = as_role(&node, "emit", "acme", rollout(2).to_string()).await;
+    assert_eq!(
+        (alone.status, alone.problem().as_str()),
+        (StatusCode::FORBIDDEN, "not_allowed")
+    );
+    let controlled = as_role(&node, "control", "acme", json!([decision(3), rollout(2)]).to_string()).await;
+    assert_eq!(controlled.results(), [("accepted".to_owned(), 1)]);
+    assert_eq!(controlled.rejected()[0].1, "not_allowed");
+    let principal = |index| node.record(index).provenance;
+    assert_eq!(
+        principal(0),
+        Provenance::Authenticated {
+            principal: Some("the emit".into())
+        }
+    );
+    assert_eq!(
+        principal(1),
+        Provenance::Authenticated {
+            principal: Some("the control".into())
+        }
+    );
+}
+
+#[tokio::test]
+async fn an_opa_needs_emit() {
+    let node = node();
+    let logs = |role: &'static str, path: &'static str| {
+        let (node, authorization) = (&node, format!("Bearer {role}"));
+        async move {
+            let headers = [("authorization", authorization.as_str()), ("content-encoding", "gzip")];
+            node.post(path, &headers, gzip(&sample("decision-no-input.json")))
+                .await
+                .status
+                .as_u16()
+        }
+    };
+    assert_eq!(logs("wrong", "/opa/v1/acme/prod/logs").await, 401);
+    assert_eq!(logs("emit", "/opa/v1/globex/prod/logs").await, 404);
+    assert_eq!(logs("emit", "/opa/v1/acme/*/logs").await, 404);
+    assert_eq!(logs("read", "/opa/v1/acme/prod/logs").await, 403);
+    assert_eq!(logs("control", "/opa/v1/acme/prod/logs").await, 403);
+    assert_eq!(logs("emit", "/opa/v1/_platform/prod/logs").await, 404);
+    assert_eq!(logs("emit", "/opa/v1/acme/prod/logs").await, 200);
+    assert_eq!(logs("emit", "/opa/v1/acme/prod/logs/partition-7").await, 200);
+}
+
+/// Whoever may only report can not smuggle intent past the checks through OPA's path.
+#[tokio::test]
+async fn an_event_of_ours_sent_to_opas_path_is_never_one() {
+    let node = node();
+    let headers = [("authorization", "Bearer emit")];
+    let answer = node
+        .post("/opa/v1/acme/prod/logs", &headers, format!("[{}]", rollout(1)))
+        .await;
+    assert_eq!((answer.status.as_u16(), &answer.body["quarantined"]), (200, &json!(1)));
+    assert!(
+        matches!(node.flag(0), Some(verdict_store::Flag::Malformed { .. })),
+        "{:?}",
+        node.flag(0)
+    );
+}
