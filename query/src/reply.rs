@@ -1,0 +1,165 @@
+//! The forms of an answer: one JSON document, or a list as JSON or NDJSON.
+//!
+//! A body is a function of the cut and the rules (A6): whatever else there is to say goes into headers. NDJSON has no
+//! room for what stands around the items, so headers carry that too: `Verdict-As-Of`, `Verdict-Known-At`,
+//! `Verdict-Complete`, `Link`.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use verdict_schemas::Timestamp;
+
+use crate::cut::LogAt;
+use crate::problem::{Answer, Problem};
+
+/// The token of the cut that an answer was computed from.
+pub(crate) const AS_OF: HeaderName = HeaderName::from_static("verdict-as-of");
+/// Its `known_at`.
+pub(crate) const KNOWN_AT: HeaderName = HeaderName::from_static("verdict-known-at");
+/// Whether a list ends with this answer.
+pub(crate) const COMPLETE: HeaderName = HeaderName::from_static("verdict-complete");
+
+/// An answer, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+/// A list, before it has a form.
+#[derive(Debug)]
+pub(crate) struct List<T> {
+    pub(crate) items: Vec<T>,
+    /// The cursor of the rest, and the request that asks for it.
+    pub(crate) next: Option<Next>,
+    pub(crate) known_at: Timestamp,
+    pub(crate) as_of: String,
+    pub(crate) logs: Vec<LogAt>,
+}
+
+/// Where a list goes on.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) cursor: String,
+    /// Path and query of the next page.
+    pub(crate) target: String,
+}
+
+impl Reply {
+    /// One JSON document.
+    pub(crate) fn json(value: &impl Serialize) -> Answer<Self> {
+        let body = serde_json::to_vec(value).map_err(|e| Problem::unreadable(&e))?;
+        Ok(Self::of("application/json", body))
+    }
+
+    /// A list in the form that the request accepts.
+    pub(crate) fn list<T: Serialize>(list: &List<T>, accept: Accept) -> Answer<Self> {
+        #[derive(Serialize)]
+        struct Document<'a, T> {
+            items: &'a [T],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            next: Option<&'a str>,
+            complete: bool,
+            known_at: Timestamp,
+            as_of: &'a str,
+            logs: &'a [LogAt],
+        }
+        let complete = list.next.is_none();
+        let mut reply = match accept {
+            Accept::Json => Self::json(&Document {
+                items: &list.items,
+                next: list.next.as_ref().map(|next| next.cursor.as_str()),
+                complete,
+                known_at: list.known_at,
+                as_of: &list.as_of,
+                logs: &list.logs,
+            })?,
+            Accept::Lines => {
+                let mut body = Vec::new();
+                for item in &list.items {
+                    serde_json::to_writer(&mut body, item).map_err(|e| Problem::unreadable(&e))?;
+                    body.push(b'\n');
+                }
+                Self::of("application/x-ndjson", body)
+            }
+        };
+        reply.header(AS_OF, &list.as_of);
+        reply.header(KNOWN_AT, &list.known_at.to_string());
+        reply.header(COMPLETE, if complete { "true" } else { "false" });
+        if let Some(next) = &list.next {
+            reply.header(header::LINK, &format!("<{}>; rel=\"next\"", next.target));
+        }
+        Ok(reply)
+    }
+
+    fn of(content_type: &'static str, body: Vec<u8>) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        // Evidence about people: no cache between us and the caller keeps it.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::VARY, HeaderValue::from_static("accept, authorization"));
+        Self { status: StatusCode::OK, headers, body }
+    }
+
+    fn header(&mut self, name: HeaderName, value: &str) {
+        // What we put there is ASCII by construction; a value that is not would only lose its header.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        (self.status, self.headers, self.body).into_response()
+    }
+}
+
+/// The form asked for. Whatever is not NDJSON gets JSON: a list has no third form that a caller could be hurt by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Accept {
+    Json,
+    Lines,
+}
+
+impl Accept {
+    /// Reads `Accept`: NDJSON if it is named, and not after `application/json`.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let named = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let first = named.flat_map(|value| value.split(',')).find_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let refused = |parameter: &str| {
+                parameter.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0)
+            };
+            match parts.next()?.to_ascii_lowercase().as_str() {
+                "application/x-ndjson" | "application/ndjson" if !parts.any(refused) => Some(Self::Lines),
+                "application/json" => Some(Self::Json),
+                _ => None,
+            }
+        });
+        first.unwrap_or(Self::Json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn ndjson_is_given_to_whom_asks_for_it() {
+        let of = |accept: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, accept.parse().unwrap());
+            Accept::of(&headers)
+        };
+        for lines in ["application/x-ndjson", "text/html, application/x-ndjson;q=0.9", "Application/NDJSON"] {
+            assert_eq!(of(lines), Accept::Lines, "{lines}");
+        }
+        for json in ["*/*", "application/json, application/x-ndjson", "application/x-ndjson;q=0", ""] {
+            assert_eq!(of(json), Accept::Json, "{json}");
+        }
+        assert_eq!(Accept::of(&HeaderMap::new()), Accept::Json);
+    }
+}

@@ -1,0 +1,150 @@
+//! `decisions`, `decisions/count`, `decisions/{id}`.
+//!
+//! A list walks one index and checks against the record what that index does not say, within a bound on the records
+//! read. At the bound it stops with what it has, `complete: false`, and a cursor that goes on from there: a filter
+//! nobody indexed costs many short answers, never one that holds the node up.
+
+use axum::response::Response;
+use serde::Serialize;
+use verdict_schemas::{Body, Timestamp};
+use verdict_store::{LeafIndex, Order};
+
+use crate::ask::{Asking, Question};
+use crate::cut::LogAt;
+use crate::filters::{FILTERS, Filters};
+use crate::item::{EventItem, event_at};
+use crate::params::{CUT, LIST};
+use crate::problem::{Answer, Code, Problem};
+use crate::reply::Reply;
+use crate::routes::events::{EventDocument, proof};
+use crate::token::{no_such_place, place, read_place};
+use crate::walk::Walk;
+
+/// `GET /v1/tenants/{tenant}/decisions`
+pub(crate) async fn list(asking: Asking) -> Response {
+    asking
+        .about_tenant(&[CUT, LIST, FILTERS], |question| {
+            let filters = Filters::read(question)?;
+            let limit = question.limit()?;
+            let mut items = Vec::new();
+            let rest = visit(question, &filters, order(question)?, question.limits.examined, |found| {
+                if let Some(item) = found {
+                    items.push(item);
+                }
+                items.len() < limit
+            })?;
+            question.list(items, rest.map(|(f, index)| place(f, index.0)))
+        })
+        .await
+}
+
+/// `GET /v1/tenants/{tenant}/decisions/count`
+pub(crate) async fn count(asking: Asking) -> Response {
+    #[derive(Serialize)]
+    struct Document {
+        count: u64,
+        complete: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+        known_at: Timestamp,
+        as_of: String,
+        logs: Vec<LogAt>,
+    }
+    asking
+        .about_tenant(&[CUT, &["cursor"], FILTERS], |question| {
+            let filters = Filters::read(question)?;
+            let walk = Walk::plan(question, &filters, Order::NewestFirst, from(question)?)?;
+            let mut count = 0;
+            let rest = if walk.is_exact() {
+                walk.count(question.limits.counted, &mut count)?
+            } else {
+                drop(walk);
+                visit(question, &filters, Order::NewestFirst, question.limits.examined, |found| {
+                    count += u64::from(found.is_some());
+                    true
+                })?
+            };
+            Reply::json(&Document {
+                count,
+                complete: rest.is_none(),
+                next: rest.map(|(f, index)| question.cursor(place(f, index.0))),
+                known_at: question.cut.known_at,
+                as_of: question.cut.token(),
+                logs: question.cut.logs(),
+            })
+        })
+        .await
+}
+
+/// `GET /v1/tenants/{tenant}/decisions/{id}`
+pub(crate) async fn one(asking: Asking) -> Response {
+    asking
+        .about_tenant(&[CUT], |question| {
+            let id = question.segment("id");
+            let unknown = || Problem::new(Code::NotFound, format!("no decision `{id}` is in the log as of this cut"));
+            let log = question.cut.own.id.ok_or_else(unknown)?;
+            let index = question
+                .snapshot
+                .by_decision_id(log, id, question.cut.own.size)
+                ?
+                .ok_or_else(unknown)?;
+            let (record, event) = event_at(question, index)?.ok_or_else(unknown)?;
+            Reply::json(&EventDocument {
+                item: EventItem::new(question.tenant.as_str(), &record, &event),
+                status: "counts",
+                of: None,
+                others: None,
+                proof: proof(question, &record)?,
+                known_at: question.cut.known_at,
+                as_of: question.cut.token(),
+                logs: question.cut.logs(),
+            })
+        })
+        .await
+}
+
+/// `order`: newest first unless asked otherwise.
+pub(crate) fn order(question: &Question<'_>) -> Answer<Order> {
+    let choices = [("newest", Order::NewestFirst), ("oldest", Order::OldestFirst)];
+    Ok(question.params.one_of("order", &choices)?.unwrap_or(Order::NewestFirst))
+}
+
+fn from(question: &Question<'_>) -> Answer<Option<(Timestamp, LeafIndex)>> {
+    let Some(bytes) = &question.place else { return Ok(None) };
+    let (f, index) = read_place(bytes).ok_or_else(no_such_place)?;
+    Ok(Some((f, LeafIndex(index))))
+}
+
+/// Visits the decisions that the filters accept, in order, until `take` says that it has enough, or `examined` records
+/// were read. `take` gets `None` for a record that was read and not accepted. Returns where to go on from, if there is
+/// more.
+fn visit(
+    question: &Question<'_>,
+    filters: &Filters,
+    order: Order,
+    examined: usize,
+    mut take: impl FnMut(Option<EventItem>) -> bool,
+) -> Answer<Option<(Timestamp, LeafIndex)>> {
+    let mut walk = Walk::plan(question, filters, order, from(question)?)?;
+    let (mut read, mut walked, mut last, mut enough) = (0, 0, None, false);
+    while let Some(entry) = walk.next() {
+        let entry = entry?;
+        if enough || read >= examined || walked >= question.limits.counted {
+            return Ok(last);
+        }
+        last = Some(entry.position());
+        walked += 1;
+        if !walk.asks_for(&entry) {
+            continue;
+        }
+        read += 1;
+        let found = event_at(question, entry.index)?.and_then(|(record, event)| match &event.body {
+            Body::Decision(decision) if filters.accept(&event, decision) => {
+                Some(EventItem::new(question.tenant.as_str(), &record, &event))
+            }
+            _ => None,
+        });
+        enough = !take(found);
+    }
+    Ok(None)
+}

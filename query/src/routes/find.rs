@@ -1,0 +1,93 @@
+//! `GET /v1/find?id=`: where an id occurs, over the tenants that the caller may read (A7: no others are looked into).
+
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use uuid::Uuid;
+use verdict_schemas::{EventId, RolloutId, TenantId, Timestamp};
+use verdict_store::access::Role;
+use verdict_store::{Index, LogInfo, LogName, Order, Snapshot, TimeRange};
+
+use crate::ask::Asking;
+use crate::params::Params;
+use crate::percent;
+use crate::problem::Answer;
+use crate::reply::Reply;
+
+/// So many places are named.
+const MOST: usize = 100;
+
+#[derive(Serialize)]
+struct Found {
+    tenant: String,
+    /// `event`, `decision`, `rollout`, `trace` or `agent`.
+    what: &'static str,
+    /// Where it is: of a trace its first event, of an agent its latest.
+    index: u64,
+    /// The question that shows it.
+    href: String,
+}
+
+/// `GET /v1/find`
+pub(crate) async fn find(asking: Asking) -> Response {
+    #[derive(Serialize)]
+    struct Document {
+        id: String,
+        items: Vec<Found>,
+        complete: bool,
+        known_at: Timestamp,
+    }
+    let id = match Params::read(asking.query(), &[&["id"]]).and_then(|params| Ok(params.required("id")?.to_owned())) {
+        Ok(id) => id,
+        Err(problem) => return problem.into_response(),
+    };
+    asking
+        .alone(move |state, caller| {
+            let known_at = state.store.horizon();
+            let snapshot = state.store.snapshot();
+            let mut logs = snapshot.logs()?;
+            logs.retain(|log| log.name.tenant().is_some_and(|tenant| caller.may(Role::Read, tenant)));
+            logs.sort_by(|one, other| one.name.cmp(&other.name));
+            let mut items = Vec::new();
+            for log in &logs {
+                if let LogName::Tenant(tenant) = &log.name {
+                    find_in(&snapshot, log, tenant, &id, &mut items)?;
+                }
+                if items.len() >= MOST {
+                    break;
+                }
+            }
+            let complete = items.len() < MOST;
+            items.truncate(MOST);
+            Reply::json(&Document { id, items, complete, known_at })
+        })
+        .await
+}
+
+fn find_in(snapshot: &Snapshot<'_>, log: &LogInfo, tenant: &TenantId, id: &str, items: &mut Vec<Found>) -> Answer<()> {
+    let base = format!("/v1/tenants/{tenant}");
+    let encoded = percent::encode(id);
+    let mut add = |what, index: u64, href: String| {
+        items.push(Found { tenant: tenant.to_string(), what, index, href: format!("{base}{href}") });
+    };
+    if let Ok(uuid) = Uuid::try_parse(id) {
+        for found in snapshot.by_event_id(log.id, EventId(uuid), log.visible)? {
+            add("event", found.index.0, format!("/events/{uuid}"));
+        }
+    }
+    if let Some(index) = snapshot.by_decision_id(log.id, id, log.visible)? {
+        add("decision", index.0, format!("/decisions/{encoded}"));
+    }
+    let intents = snapshot.intents(log.id, log.visible)?;
+    let rollout = intents.as_ref().and_then(|intents| intents.cut(log.visible.0).rollout(&RolloutId::from(id)));
+    if let Some(rollout) = rollout {
+        add("rollout", rollout.started.record.index, format!("/rollouts/{encoded}"));
+    }
+    if let Some(first) = snapshot.by_trace(log.id, id, log.visible, 1)?.first() {
+        add("trace", first.index.0, format!("/decisions?trace_id={encoded}"));
+    }
+    let (index, always) = (Index::Agent(id.to_owned()), TimeRange::default());
+    if let Some(entry) = snapshot.scan(log.id, &index, always, Order::NewestFirst, None, log.visible)?.next() {
+        add("agent", entry?.index.0, format!("/decisions?agent={encoded}"));
+    }
+    Ok(())
+}

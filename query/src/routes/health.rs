@@ -1,0 +1,40 @@
+//! `/healthz`, `/readyz`, `/problems/{code}`: about the node, nothing of any tenant.
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::problem::{Code, Problem};
+use crate::state::QueryState;
+
+/// `GET /healthz`: the process runs and answers.
+pub(crate) async fn healthz() -> Response {
+    (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "ok\n").into_response()
+}
+
+/// `GET /readyz`: it should get requests. Not before the store has checked itself and, with Kafka, caught up.
+pub(crate) async fn readyz(State(state): State<QueryState>) -> Response {
+    match (state.ready)() {
+        Ok(()) => (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "ready\n").into_response(),
+        Err(reason) => Problem::new(Code::NotReady, reason).into_response(),
+    }
+}
+
+/// `GET /problems/{code}`: what a problem's `type` refers to.
+pub(crate) async fn problem(State(state): State<QueryState>, Path(code): Path<String>) -> Response {
+    #[derive(Serialize)]
+    struct Entry {
+        r#type: String,
+        title: &'static str,
+        status: u16,
+    }
+    let own = Code::ALL.iter().map(|known| (known.as_str(), known.status(), known.title()));
+    let found = own.chain(state.problems.iter().copied()).find(|(known, ..)| *known == code);
+    match found {
+        Some((code, status, title)) => {
+            axum::Json(Entry { r#type: format!("/problems/{code}"), title, status: status.as_u16() }).into_response()
+        }
+        None => Problem::new(Code::UnknownRoute, "there is no problem of that name").into_response(),
+    }
+}

@@ -1,0 +1,154 @@
+//! `quarantine`: what was kept and does not count as it stands, and why.
+
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use verdict_schemas::{SchemaRef, Timestamp};
+use verdict_store::{Flag, LeafIndex, RouteFlag};
+
+use crate::ask::{Asking, Question};
+use crate::item::{PositionItem, provenance};
+use crate::params::{CUT, LIST};
+use crate::problem::Answer;
+use crate::routes::decisions::order;
+use crate::token::{place, read_place};
+
+/// So many bytes of a value are shown.
+const SHOWN: usize = 1024;
+
+/// The names of flags. Duplicates and unknown kinds are no fault: they are shown when they are asked for.
+const FLAGS: [(&str, &str); 6] = [
+    ("malformed", "malformed"),
+    ("awaiting_schema", "awaiting_schema"),
+    ("unrouted", "unrouted"),
+    ("event_conflict", "event_conflict"),
+    ("duplicate", "duplicate"),
+    ("unknown_kind", "unknown_kind"),
+];
+
+#[derive(Serialize)]
+struct Item {
+    tenant: String,
+    index: u64,
+    recorded_time: Timestamp,
+    flag: &'static str,
+    #[serde(flatten)]
+    why: Why,
+    provenance: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<PositionItem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
+    /// Bytes of the value.
+    size: usize,
+    /// The first of them, base64.
+    value: String,
+}
+
+#[derive(Default, Serialize)]
+struct Why {
+    /// Stable code of the rule that was broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// JSON Pointer into the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// The record that counts in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
+    /// The schema that it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
+    /// The kind that it names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+}
+
+impl From<Flag> for Why {
+    fn from(flag: Flag) -> Self {
+        match flag {
+            Flag::Malformed { rule, field, detail } => {
+                Self { rule: Some(rule), field, detail: Some(detail), ..Self::default() }
+            }
+            Flag::Duplicate { of } | Flag::Conflict { of } => Self { of: Some(of.0), ..Self::default() },
+            Flag::AwaitingSchema { reference } => {
+                let schema = match reference {
+                    SchemaRef::Confluent(id) => format!("confluent:{id}"),
+                    SchemaRef::Fingerprint(fingerprint) => format!("fingerprint:{fingerprint:016x}"),
+                };
+                Self { schema: Some(schema), ..Self::default() }
+            }
+            Flag::Unrouted { reason } => {
+                let detail = match reason {
+                    Some(RouteFlag::WrongPartition) => "the key's tenant belongs to another partition",
+                    Some(RouteFlag::InvalidTenant) => "the key names no valid tenant",
+                    Some(RouteFlag::NoKey) => "the record has no key",
+                    None => "the record does not say why",
+                };
+                Self { detail: Some(detail.to_owned()), ..Self::default() }
+            }
+            Flag::UnknownKind { kind } => Self { kind: Some(kind), ..Self::default() },
+        }
+    }
+}
+
+/// `GET /v1/tenants/{tenant}/quarantine`; an admin may also name `_unrouted.<partition>`.
+pub(crate) async fn list(asking: Asking) -> Response {
+    asking
+        .about_log(&[CUT, LIST, &["flag"]], |question| {
+            let wanted = question.params.one_of("flag", &FLAGS)?;
+            let (order, limit, from) = (order(question)?, question.limit()?, from(question)?);
+            let Some(log) = question.cut.own.id else { return question.list(Vec::<Item>::new(), None) };
+            let (mut items, mut rest, mut walked) = (Vec::new(), None, 0);
+            for entry in question.snapshot.flags(log, order, from, question.cut.own.size)? {
+                let (index, flag) = entry?;
+                if items.len() >= limit || walked >= question.limits.counted {
+                    return question.list(items, rest);
+                }
+                walked += 1;
+                rest = Some(place(Timestamp::MIN, index.0));
+                let shown = match wanted {
+                    Some(wanted) => flag.as_str() == wanted,
+                    None => !matches!(flag, Flag::Duplicate { .. } | Flag::UnknownKind { .. }),
+                };
+                if shown {
+                    items.extend(item(question, index, flag)?);
+                }
+            }
+            question.list(items, None)
+        })
+        .await
+}
+
+fn from(question: &Question<'_>) -> Answer<Option<LeafIndex>> {
+    let Some(bytes) = &question.place else { return Ok(None) };
+    let (_, index) = read_place(bytes).ok_or_else(crate::token::no_such_place)?;
+    Ok(Some(LeafIndex(index)))
+}
+
+fn item(question: &Question<'_>, index: LeafIndex, flag: Flag) -> Answer<Option<Item>> {
+    let own = &question.cut.own;
+    let Some(log) = own.id else { return Ok(None) };
+    let record = question.snapshot.record(log, index)?;
+    let Some(record) = record else { return Ok(None) };
+    let (provenance, principal) = provenance(&record.provenance);
+    Ok(Some(Item {
+        tenant: own.name.to_string(),
+        index: index.0,
+        recorded_time: record.recorded_time,
+        flag: flag.as_str(),
+        why: flag.into(),
+        provenance,
+        principal,
+        position: PositionItem::of(&record.source),
+        content_type: record.content_type().map(str::to_owned),
+        size: record.value.len(),
+        value: STANDARD.encode(record.value.get(..SHOWN).unwrap_or(&record.value)),
+    }))
+}
+

@@ -1,0 +1,106 @@
+//! `sources`: what each emitter sent, how late, and whether its sequence numbers are whole.
+
+use axum::response::Response;
+use serde::Serialize;
+use verdict_schemas::Timestamp;
+use verdict_store::{Coverage, SourceReport};
+
+use crate::ask::Asking;
+use crate::params::CUT;
+
+#[derive(Serialize)]
+struct Item {
+    /// `meta.source`; null: malformed records that name none.
+    source: Option<String>,
+    events: u64,
+    duplicates: u64,
+    conflicts: u64,
+    malformed: u64,
+    first_recorded: Option<Timestamp>,
+    last_recorded: Option<Timestamp>,
+    last_event_time: Option<Timestamp>,
+    lateness: Lateness,
+    /// Sequence numbers never seen among those that should have been, over all incarnations.
+    missing: u64,
+    sequences: Vec<Sequence>,
+}
+
+/// How long after it happened an event was recorded.
+#[derive(Serialize)]
+struct Lateness {
+    max_us: u64,
+    mean_us: u64,
+    /// Events recorded before they happened, by the emitter's clock.
+    ahead: u64,
+}
+
+/// The sequence numbers of one incarnation.
+#[derive(Serialize)]
+struct Sequence {
+    incarnation: String,
+    first: Option<u64>,
+    last: Option<u64>,
+    /// The last number that the emitter says it used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    final_sequence: Option<u64>,
+    missing: u64,
+    repeated: u64,
+    /// `[from, until)`, the latest of them.
+    gaps: Vec<Gap>,
+}
+
+#[derive(Serialize)]
+struct Gap {
+    from: u64,
+    until: u64,
+}
+
+impl Item {
+    fn new(source: SourceReport) -> Self {
+        let SourceReport { stats, coverage } = source;
+        let missing = coverage.iter().map(Coverage::missing).fold(0, u64::saturating_add);
+        Self {
+            events: stats.events,
+            duplicates: stats.duplicates,
+            conflicts: stats.conflicts,
+            malformed: stats.malformed,
+            first_recorded: stats.first_recorded,
+            last_recorded: stats.last_recorded,
+            last_event_time: stats.last_event_time,
+            lateness: Lateness {
+                max_us: stats.lateness_max_us,
+                mean_us: stats.lateness_sum_us.checked_div(stats.events).unwrap_or(0),
+                ahead: stats.ahead,
+            },
+            missing,
+            sequences: coverage.into_iter().map(Sequence::new).collect(),
+            source: Some(stats.name).filter(|name| !name.is_empty()),
+        }
+    }
+}
+
+impl Sequence {
+    fn new(coverage: Coverage) -> Self {
+        Self {
+            first: coverage.runs.first().map(|(from, _)| *from),
+            last: coverage.runs.last().map(|(_, until)| until.saturating_sub(1)),
+            final_sequence: coverage.final_sequence,
+            missing: coverage.missing(),
+            repeated: coverage.repeated,
+            gaps: coverage.gaps().map(|(from, until)| Gap { from, until }).collect(),
+            incarnation: coverage.incarnation,
+        }
+    }
+}
+
+/// `GET /v1/tenants/{tenant}/sources`
+pub(crate) async fn list(asking: Asking) -> Response {
+    asking
+        .about_tenant(&[CUT, &["limit", "cursor"]], |question| {
+            let limit = question.limit()?;
+            let Some(log) = question.cut.own.id else { return question.list(Vec::<Item>::new(), None) };
+            let sources = question.snapshot.sources(log, question.cut.own.size)?;
+            question.page(sources, limit, |source| Ok(Item::new(source)))
+        })
+        .await
+}

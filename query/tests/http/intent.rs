@@ -1,0 +1,119 @@
+//! Intent as it is asked about: rollouts, objects, agents over time.
+
+use serde_json::{Value, json};
+
+use crate::support::{Node, at, event, seen, started, tenant_scope};
+
+#[tokio::test]
+async fn a_rollout_is_told_from_its_plan_to_who_is_missing() {
+    let node = Node::new();
+    let rolled_back = json!({"rollout_id": "r2", "phase": "rolled_back", "reason": "errors"});
+    let mut partial = started(7, 60.0, "acme", "canary", "v3");
+    partial.1["body"]["target"] = json!({"labels": {"ring": "0"}});
+    node.append(&[
+        started(1, 0.0, "acme", "r1", "v1"),
+        seen(2, 1.0, "acme", "pdp-1", "v1"),
+        seen(3, 2.0, "acme", "pdp-2", "v1"),
+        started(4, 10.0, "acme", "r2", "v2"),
+        seen(5, 12.0, "acme", "pdp-1", "v2"),
+        event(6, 30.0, "acme", "rollout", rolled_back),
+        partial,
+    ])
+    .await;
+    let states = |list: &Value| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        list["items"].as_array().unwrap().iter().map(|item| (text(&item["rollout_id"]), text(&item["state"]))).collect()
+    };
+    let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(id, state)| ((*id).to_owned(), (*state).to_owned())).collect()
+    };
+    let list = async |moment: f64| states(&node.ask(&format!("/v1/tenants/acme/rollouts?at={}", at(moment))).await);
+    assert_eq!(list(5.0).await, pairs(&[("r1", "active")]));
+    assert_eq!(list(20.0).await, pairs(&[("r2", "active"), ("r1", "superseded")]));
+    assert_eq!(list(90.0).await, pairs(&[("canary", "active"), ("r2", "rolled_back"), ("r1", "active")]));
+    let one = node.ask(&format!("/v1/tenants/acme/rollouts/r2?at={}", at(20.0))).await;
+    assert_eq!((&one["started"], &one["since"]), (&json!(at(10.0)), &json!(at(10.0))));
+    let prod = &one["environments"][0];
+    assert_eq!((&prod["environment"], &prod["state"]), (&json!("prod"), &json!("overdue")));
+    assert_eq!(prod["applied"], json!({"have": 1, "need": 2, "live": 2, "silent": 0}));
+    assert_eq!(prod["missing"], json!([{"agent": "pdp-2", "incarnation": "i1", "version": "v1"}]));
+    let first = node.ask(&format!("/v1/tenants/acme/rollouts/r1?at={}", at(5.0))).await;
+    // The first agent to be seen was all there was: a majority of one.
+    assert_eq!(first["environments"][0]["time_to_quorum_ms"], 1000);
+    assert_eq!(node.get("/v1/tenants/acme/rollouts/r1?environment=nowhere").await.json()["environments"], json!([]));
+}
+
+#[tokio::test]
+async fn an_object_is_what_it_last_became_and_drifts_from_what_is_reported() {
+    let node = Node::new();
+    let change = |number, seconds, version: &str, after: Value| {
+        event(number, seconds, "acme", "object_changed", json!({
+            "object": {"kind": "workload", "id": "api"}, "version": version, "before": null, "after": after,
+            "by": {"type": "human", "id": "ops"}, "reason": "scale", "document": {"replicas": number},
+        }))
+    };
+    let report = |number, seconds, observed: &str| {
+        event(number, seconds, "acme", "reconciliation_reported", json!({
+            "object": {"kind": "workload", "id": "api"}, "generation": number, "observed_version": observed,
+            "state": "converged", "detail": {},
+        }))
+    };
+    node.append(&[
+        change(1, 0.0, "1", json!("sha-1")),
+        report(2, 5.0, "sha-1"),
+        change(3, 10.0, "2", json!("sha-2")),
+        report(4, 15.0, "sha-2"),
+        change(5, 20.0, "3", Value::Null),
+    ])
+    .await;
+    let ask = async |moment: f64| node.ask(&format!("/v1/tenants/acme/objects/workload/api?at={}", at(moment))).await;
+    let told = |answer: &Value| (answer["desired"]["version"].clone(), answer["drift"].clone());
+    assert_eq!(told(&ask(1.0).await), (json!("1"), Value::Null));
+    assert_eq!(told(&ask(5.0).await), (json!("1"), json!(false)));
+    assert_eq!(told(&ask(10.0).await), (json!("2"), json!(true)));
+    assert_eq!(told(&ask(15.0).await), (json!("2"), json!(false)));
+    let ended = ask(20.0).await;
+    assert_eq!((&ended["desired"]["ended"], &ended["desired"]["in_force"]), (&json!(true), &json!(false)));
+    assert_eq!(ask(12.0).await["desired"]["document"], json!({"replicas": 3}));
+    let before = node.get(&format!("/v1/tenants/acme/objects/workload/api?at={}", at(-1.0))).await;
+    assert_eq!(before.problem(), "not_found");
+}
+
+#[tokio::test]
+async fn agents_say_who_runs_what_since_when_and_how_stale_that_is() {
+    let node = Node::new();
+    let citing = json!({
+        "decision_id": "d", "actor": {"type": "user", "id": "a"}, "action": "read", "resource": {"type": "r", "id": "1"},
+        "outcome": "allow", "reasons": [], "determining_rules": [], "masked": [], "erased": [], "mode": "normal",
+        "policies": [{"scope": tenant_scope("acme"), "policy": "authz", "version": "v1"}],
+    });
+    node.append(&[
+        seen(1, 0.0, "acme", "pdp-1", "v1"),
+        seen(2, 10.0, "acme", "pdp-2", "v2"),
+        seen(3, 20.0, "acme", "pdp-1", "v1"),
+        event(4, 25.0, "acme", "decision", citing),
+    ])
+    .await;
+    let list = node.ask(&format!("/v1/tenants/acme/agents?at={}", at(30.0))).await;
+    let items = list["items"].as_array().unwrap();
+    let told: Vec<_> = items
+        .iter()
+        .map(|item| (item["agent"].clone(), item["incarnation"].clone(), item["stale_ms"].clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (json!("pdp-1"), json!("i1"), json!(10_000)),
+            (json!("pdp-2"), json!("i1"), json!(20_000)),
+            // A decision that names neither agent nor incarnation is its source's, per version (E7).
+            (json!("urn:test:emitter"), json!("v1"), json!(5_000)),
+        ]
+    );
+    assert_eq!(items[0]["running"][0]["version"], "v1");
+    assert_eq!(items[0]["running"][0]["evidence"]["kind"], "agent_seen");
+    let narrowed = node.ask(&format!("/v1/tenants/acme/agents?at={}&policy=authz&version=v2", at(30.0))).await;
+    assert_eq!(narrowed["items"].as_array().unwrap().len(), 1);
+    let first = node.ask(&format!("/v1/tenants/acme/agents?at={}&limit=2", at(30.0))).await;
+    let rest = format!("/v1/tenants/acme/agents?at={}&limit=2&cursor={}", at(30.0), first["next"].as_str().unwrap());
+    assert_eq!(node.ask(&rest).await["items"], json!([items[2]]));
+}

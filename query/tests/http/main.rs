@@ -1,0 +1,11 @@
+//! The HTTP interface over a real store in a temporary directory, driven through the router itself.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
+
+mod access;
+mod as_of;
+mod intent;
+mod lists;
+mod problems;
+mod script;
+mod support;
+mod worked_examples;
