@@ -1,0 +1,240 @@
+//! Questions about policies: at a moment, over a range, between two moments.
+
+use comfy_table::Table;
+use serde_json::Value;
+
+use super::Query;
+use crate::cli::{CompareArgs, EffectiveArgs, HistoryArgs};
+use crate::client::Client;
+use crate::exit::Failure;
+use crate::output::{answer, line, print_table, scope, table, text, time};
+
+/// `verdict effective`
+pub(crate) async fn effective(args: &EffectiveArgs) -> Result<(), Failure> {
+    let query = Query::new()
+        .with("environment", Some(&args.environment))
+        .with("workload", args.workload.as_ref())
+        .cut(&args.cut)?;
+    let found = Client::new(&args.server)?
+        .get(&["v1", "tenants", &args.tenant, "effective"], &query.pairs)
+        .await?;
+    answer(args.server.output, &found, "policies", effective_table)
+}
+
+/// Prints an `effective` answer for people.
+pub(crate) fn effective_table(value: &Value) -> Result<(), Failure> {
+    let rows = list(value, "policies");
+    let mut policies = table(&[
+        "policy",
+        "layer",
+        "version",
+        "state",
+        "since (UTC)",
+        "certainty",
+        "desired",
+        "applied",
+        "instances",
+    ]);
+    for entry in rows {
+        policies.add_row([
+            text(entry, "/policy"),
+            scope(&entry["scope"]),
+            text(entry, "/version"),
+            text(entry, "/state"),
+            time(entry, "/since"),
+            text(entry, "/certainty"),
+            text(entry, "/desired"),
+            format!("{} of {}", text(entry, "/applied/have"), text(entry, "/applied/need")),
+            distribution(entry),
+        ]);
+    }
+    line(&headline(value))?;
+    print_table(&policies, "no policy was in force")?;
+    for entry in rows {
+        if let Some(over) = entry.get("overridden_by") {
+            line(&format!(
+                "  {} ({}) is overridden by {}",
+                text(entry, "/policy"),
+                scope(&entry["scope"]),
+                scope(over)
+            ))?;
+        }
+        for partial in list(entry, "partials") {
+            line(&format!(
+                "  {}: partial rollout {} to {} is {} ({} of {} needed)",
+                text(entry, "/policy"),
+                text(partial, "/rollout_id"),
+                text(partial, "/to_version"),
+                text(partial, "/state"),
+                text(partial, "/have"),
+                text(partial, "/need"),
+            ))?;
+        }
+    }
+    for exception in list(value, "exceptions") {
+        let effect = match exception.get("version").and_then(Value::as_str) {
+            Some(version) => format!("{} with {version}", text(exception, "/effect")),
+            None => text(exception, "/effect"),
+        };
+        line(&format!(
+            "  exception {}: {} {} until {} (approved by {}: {})",
+            text(exception, "/id"),
+            effect,
+            text(exception, "/policy"),
+            time(exception, "/valid_until"),
+            text(exception, "/approver"),
+            text(exception, "/reason"),
+        ))?;
+    }
+    line(&footline(value))
+}
+
+/// `verdict history`
+pub(crate) async fn history(args: &HistoryArgs) -> Result<(), Failure> {
+    let query = Query::new()
+        .with("environment", Some(&args.environment))
+        .with("policy", Some(&args.policy))
+        .with("layer", Some(&args.layer))
+        .with("workload", args.workload.as_ref())
+        .time("from", args.from.as_ref())?
+        .time("to", args.to.as_ref())?
+        .cut(&args.cut)?;
+    let found = Client::new(&args.server)?
+        .get(&["v1", "tenants", &args.tenant, "history"], &query.pairs)
+        .await?;
+    answer(args.server.output, &found, "runs", history_table)
+}
+
+/// Prints a `history` answer for people.
+pub(crate) fn history_table(value: &Value) -> Result<(), Failure> {
+    let mut runs = table(&["since (UTC)", "until", "state", "version", "desired", "rollout"]);
+    for run in list(value, "runs") {
+        runs.add_row([
+            or(time(run, "/since"), "the beginning"),
+            or(time(run, "/until"), "still"),
+            text(run, "/state"),
+            text(run, "/version"),
+            text(run, "/desired"),
+            text(run, "/rollout_id"),
+        ]);
+    }
+    print_table(&runs, "no run meets this range")?;
+    line(&footline(value))
+}
+
+/// `verdict compare`
+pub(crate) async fn compare(args: &CompareArgs) -> Result<(), Failure> {
+    let query = Query::new()
+        .with("environment", Some(&args.environment))
+        .with("workload", args.workload.as_ref())
+        .time("with", Some(&args.with))?
+        .cut(&args.cut)?;
+    let found = Client::new(&args.server)?
+        .get(&["v1", "tenants", &args.tenant, "compare"], &query.pairs)
+        .await?;
+    answer(args.server.output, &found, "policies", compare_table)
+}
+
+/// Prints a `compare` answer for people.
+pub(crate) fn compare_table(value: &Value) -> Result<(), Failure> {
+    let mut rows = table(&["", "layer", "at", "with"]);
+    for entry in list(value, "policies") {
+        let side = |name: &str| match entry.get(name) {
+            Some(v) => format!(
+                "{} ({}, wanted {})",
+                text(v, "/version"),
+                text(v, "/state"),
+                text(v, "/desired")
+            ),
+            None => "not there".to_owned(),
+        };
+        rows.add_row([text(entry, "/policy"), scope(&entry["scope"]), side("at"), side("with")]);
+    }
+    for entry in list(value, "exceptions") {
+        exception_row(&mut rows, entry);
+    }
+    line(&format!("at {} with {}", time(value, "/at"), time(value, "/with")))?;
+    print_table(&rows, "nothing differs")?;
+    line(&footline(value))
+}
+
+fn exception_row(rows: &mut Table, entry: &Value) {
+    let side = |name: &str| match entry.get(name) {
+        Some(v) => format!("{} until {}", text(v, "/effect"), time(v, "/valid_until")),
+        None => "not in force".to_owned(),
+    };
+    rows.add_row([
+        format!("exception {}", text(entry, "/id")),
+        String::new(),
+        side("at"),
+        side("with"),
+    ]);
+}
+
+fn distribution(entry: &Value) -> String {
+    let parts: Vec<String> = list(entry, "distribution")
+        .iter()
+        .map(|d| {
+            let silent = d.get("silent").and_then(Value::as_u64).unwrap_or(0);
+            let version = or(text(d, "/version"), "nothing");
+            let silent = if silent == 0 {
+                String::new()
+            } else {
+                format!(" +{silent} silent")
+            };
+            format!("{}x {version}{silent}", text(d, "/live"))
+        })
+        .collect();
+    if parts.is_empty() {
+        "-".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+fn headline(value: &Value) -> String {
+    let workload = value
+        .get("workload")
+        .and_then(Value::as_str)
+        .map_or_else(String::new, |w| format!("/{w}"));
+    let settled = if value.get("settled") == Some(&Value::Bool(true)) {
+        "settled"
+    } else {
+        "may still change"
+    };
+    format!(
+        "{}/{}{workload} at {}, as known at {} ({settled})",
+        text(value, "/tenant"),
+        text(value, "/environment"),
+        time(value, "/at"),
+        time(value, "/known_at"),
+    )
+}
+
+fn footline(value: &Value) -> String {
+    let logs: Vec<String> = list(value, "logs")
+        .iter()
+        .map(|log| {
+            let root = text(log, "/root");
+            format!(
+                "{} {} ({}...)",
+                text(log, "/tenant"),
+                text(log, "/size"),
+                root.get(..12).unwrap_or(&root)
+            )
+        })
+        .collect();
+    format!(
+        "from {}\nthe same bytes again, for ever: --as-of {}",
+        logs.join(", "),
+        text(value, "/as_of")
+    )
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn or(text: String, when_none: &str) -> String {
+    if text == "-" { when_none.to_owned() } else { text }
+}

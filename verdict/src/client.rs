@@ -1,0 +1,120 @@
+//! The HTTP client behind every question: one GET or POST, problems turned into failures that say what to do.
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+
+use crate::cli::ServerArgs;
+use crate::exit::Failure;
+
+/// A server, and who asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    server: String,
+    token: Option<String>,
+}
+
+/// An answer: its bytes as they came, and read.
+pub(crate) struct Answer {
+    /// As it came.
+    pub(crate) text: String,
+    /// Read.
+    pub(crate) value: Value,
+    /// Its status.
+    pub(crate) status: StatusCode,
+}
+
+impl Client {
+    /// Checks the address; does not connect yet.
+    pub(crate) fn new(args: &ServerArgs) -> Result<Self, Failure> {
+        let server = args.server.trim_end_matches('/').to_owned();
+        let parsed = reqwest::Url::parse(&server);
+        if !parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+            return Err(Failure::Usage(format!(
+                "--server `{server}` is not an http:// or https:// address"
+            )));
+        }
+        let http = reqwest::Client::builder()
+            .build()
+            .map_err(|e| Failure::unreachable("cannot start the HTTP client", e))?;
+        Ok(Self {
+            http,
+            server,
+            token: args.token.clone(),
+        })
+    }
+
+    /// A request to `segments` below the server's address, each percent-encoded.
+    pub(crate) fn request(&self, method: Method, segments: &[&str]) -> Result<RequestBuilder, Failure> {
+        let mut url = reqwest::Url::parse(&self.server)
+            .map_err(|e| Failure::Usage(format!("--server `{}`: {e}", self.server)))?;
+        url.path_segments_mut()
+            .map_err(|()| Failure::Usage(format!("--server `{}` can not carry a path", self.server)))?
+            .pop_if_empty()
+            .extend(segments);
+        let request = self.http.request(method, url);
+        Ok(match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+    }
+
+    /// Asks, and reads a JSON answer.
+    pub(crate) async fn get(&self, segments: &[&str], query: &[(&str, String)]) -> Result<Answer, Failure> {
+        self.send(self.request(Method::GET, segments)?.query(query)).await
+    }
+
+    /// Sends, and reads a JSON answer; any status of 400 and above is a failure.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        let answer = self.send_any(request).await?;
+        if answer.status.is_client_error() || answer.status.is_server_error() {
+            return Err(self.refused(&answer));
+        }
+        Ok(answer)
+    }
+
+    /// Sends, and reads a JSON answer of whatever status.
+    pub(crate) async fn send_any(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let status = response.status();
+        let text = body(response).await?;
+        let value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Ok(Answer { text, value, status })
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let cause = std::iter::successors(std::error::Error::source(error), |e| e.source()).last();
+        let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
+        Failure::Unreachable(format!(
+            "cannot reach {} ({cause}); is `verdict serve` running there? Another address goes in --server or \
+             VERDICT_SERVER",
+            self.server
+        ))
+    }
+
+    /// A problem document (RFC 9457) as a failure.
+    pub(crate) fn refused(&self, answer: &Answer) -> Failure {
+        let said = |field: &str| answer.value.get(field).and_then(Value::as_str);
+        let text = match (said("title"), said("detail")) {
+            (Some(title), Some(detail)) => format!("{title}: {detail}"),
+            (Some(only), None) | (None, Some(only)) => only.to_owned(),
+            (None, None) => format!("{} answered {}", self.server, answer.status),
+        };
+        match answer.status {
+            StatusCode::UNAUTHORIZED if self.token.is_none() => {
+                Failure::Forbidden(format!("{text} (give a token in VERDICT_TOKEN)"))
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Forbidden(text),
+            StatusCode::NOT_FOUND => Failure::Negative(text),
+            status if status.is_server_error() => Failure::Unreachable(text),
+            _ => Failure::Usage(text),
+        }
+    }
+}
+
+async fn body(response: Response) -> Result<String, Failure> {
+    response
+        .text()
+        .await
+        .map_err(|e| Failure::unreachable("the answer broke off", e))
+}

@@ -1,0 +1,61 @@
+//! Straight to Kafka: acks=all, idempotent, key = tenant. Many records are in flight at once, in order.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream;
+use indicatif::ProgressBar;
+use verdict_ingest::Producer;
+use verdict_schemas::TenantId;
+
+use super::Tally;
+use super::source::Items;
+use crate::cli::EmitArgs;
+use crate::config::{KafkaConfig, properties};
+use crate::exit::Failure;
+use crate::serve::kafka_settings;
+
+/// Records waiting for their acknowledgement; librdkafka batches them.
+const IN_FLIGHT: usize = 10_000;
+
+pub(super) async fn send(args: &EmitArgs, items: Items, progress: &ProgressBar) -> Result<Tally, Failure> {
+    let tenant = TenantId::parse(&args.tenant).map_err(|e| Failure::Usage(e.to_string()))?;
+    let config = KafkaConfig {
+        properties: properties(&args.property)?,
+        events_topic: args.topic.clone(),
+        ..KafkaConfig::default()
+    };
+    if !config.properties.contains_key("bootstrap.servers") {
+        return Err(Failure::Usage(
+            "say which Kafka: -X bootstrap.servers=HOST:PORT".to_owned(),
+        ));
+    }
+    let producer =
+        Producer::new(&kafka_settings(&config)?).map_err(|e| Failure::unreachable("cannot produce to Kafka", e))?;
+    let sends = stream::iter(items).map(|item| {
+        let (producer, tenant) = (&producer, &tenant);
+        async move {
+            let item = item?;
+            let bytes = item.bytes.len() as u64 + 1;
+            let headers = vec![("content-type".to_owned(), Some(Bytes::from_static(b"application/json")))];
+            let sent = producer.send(tenant, Bytes::from(item.bytes), headers).await;
+            let position = sent.map_err(|e| Failure::unreachable(format!("line {}", item.line), e))?;
+            Ok::<_, Failure>((position, bytes))
+        }
+    });
+    let mut sends = std::pin::pin!(sends.buffered(IN_FLIGHT));
+    let mut tally = Tally {
+        positions: BTreeMap::new(),
+        ..Tally::default()
+    };
+    while let Some(sent) = sends.next().await {
+        let ((partition, offset), bytes) = sent?;
+        tally.accepted += 1;
+        let last = tally.positions.entry(u64::from(partition)).or_default();
+        *last = (*last).max(offset);
+        progress.inc(bytes);
+        progress.set_message(format!("{} events", tally.accepted));
+    }
+    Ok(tally)
+}

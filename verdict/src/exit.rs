@@ -1,0 +1,57 @@
+//! Exit codes that scripts can use, and the one place where an error becomes one.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// Printed under `--help`.
+pub(crate) const HELP: &str = "Exit codes:
+  0  done, and the answer is yes
+  1  something is wrong with the evidence: an audit failed, events were rejected, nothing was found
+  2  the command line, a file or a parameter is wrong
+  3  the server, Kafka or the data directory can not be reached
+  4  not allowed";
+
+/// How a command fails.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The evidence says no.
+    Negative(String),
+    /// What was asked is wrong.
+    Usage(String),
+    /// What is needed can not be reached.
+    Unreachable(String),
+    /// Not allowed.
+    Forbidden(String),
+}
+
+impl Failure {
+    /// Its exit code.
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Negative(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreachable(_) => 3,
+            Self::Forbidden(_) => 4,
+        })
+    }
+
+    /// The data directory, Kafka or another thing on this machine that failed, with what was being done.
+    pub(crate) fn unreachable(doing: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self::Unreachable(format!("{doing}: {why}"))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Negative(text) | Self::Usage(text) | Self::Unreachable(text) | Self::Forbidden(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Unreachable(error.to_string())
+    }
+}

@@ -1,0 +1,304 @@
+//! `verdict serve`: wires the rooms together in one process.
+//!
+//! Order of start: access, store (which checks itself), Kafka, listener. Order of stop, the reverse: no request is cut
+//! off, nothing acknowledged is in memory only.
+
+mod metrics;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::trace::TraceLayer;
+use verdict_ingest::{Consumer, IntakeLimits, IntakeState, KafkaSettings, OpaSettings, Producer, Sink, cluster_id};
+use verdict_query::{QueryState, Readiness, Topics};
+use verdict_schemas::TenantId;
+use verdict_store::access::Access;
+use verdict_store::{Options, Store, cluster_salt_key};
+
+use crate::cli::ServeArgs;
+use crate::config::{Config, KafkaConfig, partitions};
+use crate::exit::Failure;
+use crate::output::{line, note};
+
+/// How long requests in flight get to finish when the server is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// `verdict serve`
+pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
+    log_to_stderr();
+    let running = start(Config::read(args)?).await?;
+    line(&format!("verdict serves http://{}", running.address()))?;
+    running.until_stopped().await
+}
+
+/// Structured log lines on standard error; `VERDICT_LOG` takes `tracing` filters, such as `verdict_ingest=debug`.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("VERDICT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A second call (a demonstration inside a test) finds a subscriber there already, and that is fine.
+    let _already = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// A server that is running.
+pub(crate) struct Running {
+    address: SocketAddr,
+    store: Store,
+    consumer: Option<Consumer>,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+/// Starts everything that `config` asks for.
+pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
+    let access = access(&config)?;
+    let settings = config.has_kafka().then(|| kafka_settings(&config.kafka)).transpose()?;
+    let store = open_store(&config, settings.clone()).await?;
+    let (sink, consumer) = match settings {
+        Some(settings) => kafka(settings, &store).await?,
+        None => (Sink::Store, None),
+    };
+    let router = router(&config, &store, access, sink, consumer.as_ref())?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|e| Failure::unreachable(format!("cannot listen on {}", config.listen), e))?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(async move {
+        let shutdown = async {
+            // A dropped sender means the same: stop.
+            let _told = stopped.await;
+        };
+        axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    });
+    Ok(Running {
+        address,
+        store,
+        consumer,
+        stop,
+        server,
+    })
+}
+
+impl Running {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until SIGINT or SIGTERM, or until Kafka fails for good.
+    pub(crate) async fn until_stopped(self) -> Result<(), Failure> {
+        let signal = terminated();
+        let kafka = async {
+            match &self.consumer {
+                Some(consumer) => consumer.failure().await,
+                None => std::future::pending().await,
+            }
+        };
+        let failed = tokio::select! {
+            () = signal => None,
+            failure = kafka => Some(failure),
+        };
+        self.stop().await?;
+        match failed {
+            None => Ok(()),
+            Some(failure) => Err(Failure::unreachable(
+                "stopped, because Kafka can not be consumed",
+                failure,
+            )),
+        }
+    }
+
+    /// Stops: no new requests, those in flight finish, then the consumer, then the store.
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
+        let Self {
+            store,
+            consumer,
+            stop,
+            server,
+            ..
+        } = self;
+        // The server may have failed already; what it says is taken below.
+        let _gone = stop.send(());
+        match tokio::time::timeout(GRACE, server).await {
+            Ok(joined) => joined.map_err(|e| Failure::unreachable("the server broke", e))??,
+            Err(_) => note("requests were still running after ten seconds, and were cut off"),
+        }
+        let closed = tokio::task::spawn_blocking(move || {
+            if let Some(consumer) = consumer {
+                consumer.stop();
+            }
+            store.close()
+        });
+        closed
+            .await
+            .map_err(|e| Failure::unreachable("the store broke while closing", e))?
+            .map_err(|e| Failure::unreachable("cannot close the store", e))
+    }
+}
+
+fn access(config: &Config) -> Result<Access, Failure> {
+    match &config.tokens {
+        Some(path) => Access::read(path).map_err(|e| Failure::Usage(e.to_string())),
+        None if config.listen.ip().is_loopback() => {
+            tracing::warn!("no token file: every caller on this machine may read and write everything");
+            Ok(Access::open())
+        }
+        None => Err(Failure::Usage(format!(
+            "without a token file the server listens on loopback only, not on {}; give --tokens FILE, or \
+             --listen 127.0.0.1:{}",
+            config.listen,
+            config.listen.port()
+        ))),
+    }
+}
+
+async fn open_store(config: &Config, kafka: Option<KafkaSettings>) -> Result<Store, Failure> {
+    let salt_key = config.store.salt_key_file.as_ref().map(salt_key).transpose()?;
+    let (data, memory_bytes) = (config.data.clone(), config.store.memory_mib << 20);
+    // Opening checks the tail of every log, and a cluster's id is asked for over the network: both block.
+    let opened = tokio::task::spawn_blocking(move || {
+        let mut options = Options {
+            memory_bytes,
+            salt_key,
+            ..Options::default()
+        };
+        if let (None, Some(settings)) = (salt_key, &kafka) {
+            let cluster = cluster_id(settings).map_err(|e| Failure::unreachable("cannot consume Kafka", e))?;
+            // Taken only by a store that has no key yet, so that replicas agree; see ARCHITECTURE.md, "Salts".
+            options.new_salt_key = Some(cluster_salt_key(&cluster));
+        }
+        Store::open(&data, options).map_err(|e| Failure::unreachable(format!("cannot open `{}`", data.display()), e))
+    });
+    opened
+        .await
+        .map_err(|e| Failure::unreachable("the store broke while opening", e))?
+}
+
+/// 32 bytes, raw or as 64 hex digits.
+pub(crate) fn salt_key(path: &PathBuf) -> Result<[u8; 32], Failure> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).map_err(|e| Failure::Usage(format!("salt key file `{shown}`: {e}")))?;
+    let raw = hex::decode(bytes.trim_ascii()).unwrap_or(bytes);
+    raw.try_into().map_err(|_| {
+        Failure::Usage(format!(
+            "salt key file `{shown}`: expected 32 bytes, raw or as 64 hex digits"
+        ))
+    })
+}
+
+/// Kafka's part of the configuration, as `ingest` wants it.
+pub(crate) fn kafka_settings(config: &KafkaConfig) -> Result<KafkaSettings, Failure> {
+    let schema_files = config.schemas.iter().map(|(id, file)| match id.parse() {
+        Ok(id) => Ok((id, file.clone())),
+        Err(_) => Err(Failure::Usage(format!(
+            "schema `{id}`: a Confluent schema id is a number"
+        ))),
+    });
+    Ok(KafkaSettings {
+        properties: config.properties.clone(),
+        events_topic: config.events_topic.clone(),
+        platform_topic: config.platform_topic.clone(),
+        partitions: config.partitions.as_deref().map(partitions).transpose()?,
+        registry: config.registry.clone(),
+        schema_files: schema_files.collect::<Result<_, _>>()?,
+    })
+}
+
+async fn kafka(settings: KafkaSettings, store: &Store) -> Result<(Sink, Option<Consumer>), Failure> {
+    let producer = Producer::new(&settings).map_err(|e| Failure::unreachable("cannot produce to Kafka", e))?;
+    let consumer = Consumer::start(settings, store.clone())
+        .await
+        .map_err(|e| Failure::unreachable("cannot consume Kafka", e))?;
+    Ok((Sink::Kafka(producer), Some(consumer)))
+}
+
+fn router(
+    config: &Config,
+    store: &Store,
+    access: Access,
+    sink: Sink,
+    consumer: Option<&Consumer>,
+) -> Result<Router, Failure> {
+    let limits = IntakeLimits {
+        max_body_bytes: config.intake.max_body_mib << 20,
+        max_decoded_bytes: config.intake.max_decoded_mib << 20,
+        max_event_bytes: config.intake.max_event_kib << 10,
+        max_events: config.intake.max_events,
+        ..IntakeLimits::default()
+    };
+    let opa = Arc::new(OpaSettings {
+        lease_ms: config.opa.lease_ms,
+    });
+    let intake = IntakeState {
+        store: store.clone(),
+        access: access.clone(),
+        sink,
+        limits,
+        opa,
+    };
+    let topics = Topics {
+        events: config.kafka.events_topic.clone(),
+        platform: config.kafka.platform_topic.clone(),
+    };
+    let problems = verdict_ingest::Code::ALL
+        .iter()
+        .map(|code| (code.as_str(), code.status(), code.title()));
+    let questions = QueryState::new(store.clone(), access)
+        .with_owners(owners(config)?)
+        .with_topics(topics)
+        .with_problems(problems)
+        .with_readiness(readiness(store));
+    let metrics = metrics::router(
+        store.clone(),
+        questions.metrics(),
+        consumer.map(Consumer::metrics).unwrap_or_default(),
+    );
+    let merged = verdict_query::router(questions.clone())
+        .merge(verdict_ingest::router(intake))
+        .merge(metrics);
+    Ok(verdict_query::finish(merged, &questions)
+        .layer(CatchPanicLayer::new())
+        .layer(TraceLayer::new_for_http()))
+}
+
+fn owners(config: &Config) -> Result<BTreeMap<TenantId, String>, Failure> {
+    let owner = |(tenant, url): (&String, &String)| match TenantId::parse(tenant) {
+        Ok(tenant) => Ok((tenant, url.trim_end_matches('/').to_owned())),
+        Err(e) => Err(Failure::Usage(format!("owners: {e}"))),
+    };
+    config.owners.iter().map(owner).collect()
+}
+
+/// Ready as long as the store takes records.
+fn readiness(store: &Store) -> Readiness {
+    let store = store.clone();
+    Arc::new(move || match store.node_info() {
+        Ok(info) => info.not_writable.map_or(Ok(()), |reason| Err(reason.to_string())),
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => (),
+                _ = terminate.recv() => (),
+            }
+        }
+        Err(_) => drop(interrupt.await),
+    }
+}
