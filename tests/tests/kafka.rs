@@ -1,0 +1,308 @@
+//! From producers that nobody here wrote, through a real Kafka, to answers.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use verdict_tests::clients::{MURMUR2, confluent_produce, kcat_produce, kcat_produce_bytes};
+use verdict_tests::events::{ago, decision, seen, started};
+use verdict_tests::kafka::Kafka;
+use verdict_tests::node::{self, EVENTS, PLATFORM};
+use verdict_tests::registry::Registry;
+use verdict_tests::server::Server;
+use verdict_tests::tools::workspace;
+
+const LOG_APPEND: (&str, &str) = ("message.timestamp.type", "LogAppendTime");
+
+fn text(events: &[Value]) -> Vec<String> {
+    events.iter().map(Value::to_string).collect()
+}
+
+fn keyed<'a>(tenant: &'a str, texts: &'a [String]) -> Vec<(&'a str, &'a str)> {
+    texts.iter().map(|text| (tenant, text.as_str())).collect()
+}
+
+#[tokio::test]
+async fn what_any_producer_sends_is_answered_as_if_it_had_come_over_http() -> Result<()> {
+    let kafka = Kafka::start().await?;
+    node::create_topics(&kafka, 6).await?;
+    let node = node::start(&kafka, &[]).await?;
+    let embedded = Server::start::<&str>(&[]).await?;
+
+    let told = [
+        started("acme", &ago(30), "r1", "v1"),
+        seen("acme", &ago(29), "a1", "v1"),
+        seen("acme", &ago(28), "a2", "v1"),
+        decision("acme", &ago(20), "a1", "dana", "v1"),
+        started("acme", &ago(15), "r2", "v2"),
+        seen("acme", &ago(10), "a1", "v2"),
+        decision("acme", &ago(9), "a1", "dana", "v2"),
+    ];
+    embedded.emit("acme", &json!(told)).await?;
+    let texts = text(&told);
+    let (bootstrap, json_header) = (kafka.bootstrap(), ["content-type=application/json"]);
+    kcat_produce(
+        &bootstrap,
+        EVENTS,
+        &keyed("acme", &texts[..3]),
+        &json_header,
+        &[MURMUR2],
+    )
+    .await?;
+    kafka.console_produce(EVENTS, &keyed("acme", &texts[3..5])).await?;
+    let steps: Vec<Value> = texts[5..]
+        .iter()
+        .map(|text| json!({"key": "acme", "text": text}))
+        .collect();
+    confluent_produce(&bootstrap, EVENTS, &[], &steps).await?;
+    node::wait_for_records(&node, &["acme"], 7).await?;
+
+    for at in [ago(25), ago(18), ago(12), ago(5)] {
+        let question = format!("/v1/tenants/acme/effective?environment=prod&at={at}");
+        let (ours, theirs) = (node.get_json(&question).await?, embedded.get_json(&question).await?);
+        for field in ["policies", "exceptions", "set_digest"] {
+            // The order of arrival, and so every index, is the same here.
+            assert_eq!(ours[field], theirs[field], "{field} at {at}");
+        }
+    }
+    let question = "/v1/tenants/acme/decisions?actor=user:dana";
+    let (ours, theirs) = (
+        node::items(&node, question).await?,
+        node::items(&embedded, question).await?,
+    );
+    let events = |items: &[Value]| items.iter().map(|i| i["event"].clone()).collect::<Vec<_>>();
+    assert_eq!(events(&ours).len(), 2);
+    assert_eq!(events(&ours), events(&theirs));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_does_not_belong_is_kept_apart_and_never_stops_the_stream() -> Result<()> {
+    let kafka = Kafka::start().await?;
+    node::create_topics(&kafka, 6).await?;
+    let node = node::start(&kafka, &[]).await?;
+    let bootstrap = kafka.bootstrap();
+    let good = text(&[
+        decision("acme", &ago(3), "a1", "dana", "v1"),
+        decision("acme", &ago(2), "a1", "erin", "v1"),
+    ]);
+    let foreign = decision("globex", &ago(1), "a1", "mallory", "v1").to_string();
+
+    kcat_produce(&bootstrap, EVENTS, &keyed("acme", &good[..1]), &[], &[MURMUR2]).await?;
+    // Another tenant's event under this key; nothing at all; truncated; not JSON; another schema's frame.
+    kcat_produce(
+        &bootstrap,
+        EVENTS,
+        &[("acme", &foreign), ("acme", "{}"), ("acme", &good[1][..80])],
+        &[],
+        &[MURMUR2],
+    )
+    .await?;
+    kcat_produce_bytes(&bootstrap, EVENTS, "acme", b"\x00\x00\x00\x00\x63garbage", &[]).await?;
+    kcat_produce_bytes(&bootstrap, EVENTS, "acme", b"\xc3\x01garbage", &[]).await?;
+    // A duplicate, byte for byte, stays in the log and counts once.
+    kcat_produce(&bootstrap, EVENTS, &keyed("acme", &good[..1]), &[], &[MURMUR2]).await?;
+    // librdkafka's own partitioner, and a key that is no tenant.
+    let crc32 = ["partitioner=consistent_random"];
+    kcat_produce(&bootstrap, EVENTS, &[("Not A Tenant", "{}")], &[], &crc32).await?;
+    kcat_produce(&bootstrap, EVENTS, &keyed("acme", &good[1..]), &[], &[MURMUR2]).await?;
+    node::wait_for_records(&node, &["acme"], 8).await?;
+
+    let decisions = node::items(&node, "/v1/tenants/acme/decisions?order=oldest").await?;
+    let actors: Vec<&str> = decisions
+        .iter()
+        .map(|d| d.pointer("/event/body/actor/id").unwrap().as_str().unwrap())
+        .collect();
+    assert_eq!(actors, ["dana", "erin"]);
+    let quarantine = node::items(&node, "/v1/tenants/acme/quarantine").await?;
+    assert!(quarantine.len() >= 5, "{quarantine:#?}");
+    let shown = json!(quarantine).to_string();
+    for rule in ["tenant_mismatch", "missing_field"] {
+        assert!(shown.contains(rule), "no `{rule}` in {shown}");
+    }
+    let metrics = node.get("/metrics").await?.text();
+    assert!(metrics.contains("verdict_kafka_records_total"), "{metrics}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn aborted_records_are_never_seen_and_open_transactions_hold_the_horizon() -> Result<()> {
+    let kafka = Kafka::start().await?;
+    node::create_topics(&kafka, 6).await?;
+    let node = node::start(&kafka, &[]).await?;
+    let send = |actor: &str| json!({"key": "acme", "text": decision("acme", &ago(1), "a1", actor, "v1").to_string()});
+    let steps = [
+        json!({"transaction": "begin"}),
+        send("committed-1"),
+        send("committed-2"),
+        json!({"transaction": "commit"}),
+        json!({"transaction": "begin"}),
+        send("aborted-1"),
+        send("aborted-2"),
+        json!({"flush": true}),
+        json!({"transaction": "abort"}),
+        json!({"transaction": "begin"}),
+        send("committed-3"),
+        json!({"transaction": "commit"}),
+    ];
+    confluent_produce(&kafka.bootstrap(), EVENTS, &["--transactional-id", "t1"], &steps).await?;
+    node::wait_for_records(&node, &["acme"], 3).await?;
+    let decisions = node::items(&node, "/v1/tenants/acme/decisions?order=oldest").await?;
+    let actors: Vec<&str> = decisions
+        .iter()
+        .map(|d| d.pointer("/event/body/actor/id").unwrap().as_str().unwrap())
+        .collect();
+    assert_eq!(actors, ["committed-1", "committed-2", "committed-3"]);
+    // Markers after the last record do not keep the horizon back.
+    let known = json!(ago(4));
+    for _ in 0..100 {
+        let answer = node.get_json("/v1/tenants/acme/effective?environment=prod").await?;
+        if answer["known_at"].as_str() >= known.as_str() {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the horizon stands still: {}", node.log());
+}
+
+#[tokio::test]
+async fn avro_framed_by_a_registry_is_read_and_waits_for_its_schema_if_it_must() -> Result<()> {
+    let kafka = Kafka::start().await?;
+    node::create_topics(&kafka, 6).await?;
+    let mut registry = Registry::start().await?;
+    let url = registry.url();
+    let node = node::start(&kafka, &["--registry", &url]).await?;
+    let schema = workspace().join("schemas/avro/agent_seen.avsc");
+    let micros = |seconds: i64| (jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds)).as_microsecond();
+    let seen = |agent: &str| {
+        json!({"key": "acme", "avro": {
+            "meta": {"event_id": uuid::Uuid::now_v7(), "tenant": "acme", "source": "urn:verdict:avro",
+                     "source_sequence": null, "event_time": micros(5), "environment": "prod", "trace_id": null,
+                     "span_id": null, "correlation_id": null, "causation_id": null, "labels": {}},
+            "agent": agent, "incarnation": "i1", "workload": null, "labels": {}, "lease_ms": 60_000,
+            "active": [{"scope": {"layer": "tenant", "tenant": "acme", "environment": "prod", "workload": null},
+                        "policy": "authz", "version": "v7", "status": "applied", "applied_at": null, "error": null}],
+        }})
+    };
+    let arguments = ["--schema", schema.to_str().unwrap(), "--registry", &url];
+    confluent_produce(&kafka.bootstrap(), EVENTS, &arguments, &[seen("a1"), seen("a2")]).await?;
+    node::wait_for_records(&node, &["acme"], 2).await?;
+    let answer = node.get_json("/v1/tenants/acme/effective?environment=prod").await?;
+    assert_eq!(answer["policies"][0]["version"], "v7", "{answer:#}");
+    assert_eq!(answer["policies"][0]["applied"]["live"], 2, "{answer:#}");
+
+    // A node without a registry keeps them, and says what they wait for.
+    let blind = node::start(&kafka, &[]).await?;
+    node::wait_for_records(&blind, &["acme"], 2).await?;
+    let waiting = node::items(&blind, "/v1/tenants/acme/quarantine").await?;
+    assert_eq!(waiting.len(), 2, "{waiting:#?}");
+    assert!(json!(waiting).to_string().contains("awaiting_schema"), "{waiting:#?}");
+    let (with, without) = (
+        node::heads(&node, &["acme"]).await?,
+        node::heads(&blind, &["acme"]).await?,
+    );
+    assert_eq!(with, without, "what is understood changes no root");
+    registry.kill().await
+}
+
+#[tokio::test]
+async fn topics_that_would_damage_evidence_are_refused_with_what_to_do() -> Result<()> {
+    let kafka = Kafka::start().await?;
+    let bootstrap = format!("bootstrap.servers={}", kafka.bootstrap());
+    let arguments = ["-X", bootstrap.as_str()];
+    let said = Server::launch(&arguments)?.refused().await?;
+    assert!(said.contains("verdict topics create"), "{said}");
+
+    kafka.create_topic(PLATFORM, 1, &[LOG_APPEND]).await?;
+    kafka.create_topic(EVENTS, 3, &[]).await?;
+    let said = Server::launch(&arguments)?.refused().await?;
+    assert!(
+        said.contains("message.timestamp.type=CreateTime") && said.contains("kafka-configs --alter"),
+        "{said}"
+    );
+
+    kafka.delete_topic(EVENTS).await?;
+    kafka
+        .create_topic(EVENTS, 3, &[LOG_APPEND, ("cleanup.policy", "compact")])
+        .await?;
+    let said = Server::launch(&arguments)?.refused().await?;
+    assert!(said.contains("cleanup.policy=compact"), "{said}");
+
+    kafka.delete_topic(EVENTS).await?;
+    kafka.create_topic(EVENTS, 3, &[LOG_APPEND]).await?;
+    let mut node = Server::start(&arguments).await?;
+    let sent = text(&[decision("acme", &ago(1), "a1", "dana", "v1")]);
+    kcat_produce(&kafka.bootstrap(), EVENTS, &keyed("acme", &sent), &[], &[MURMUR2]).await?;
+    node::wait_for_records(&node, &["acme"], 1).await?;
+    node.stop().await?;
+    kafka.add_partitions(EVENTS, 5).await?;
+    let said = node.restart().await.unwrap_err().to_string();
+    assert!(
+        said.contains("5") && said.contains("3") && said.contains("partition"),
+        "{said}"
+    );
+
+    // The same name, made anew: its records are not a continuation.
+    kafka.delete_topic(EVENTS).await?;
+    kafka.create_topic(EVENTS, 3, &[LOG_APPEND]).await?;
+    let other = text(&[
+        decision("acme", &ago(1), "a1", "erin", "v1"),
+        decision("acme", &ago(1), "a1", "finn", "v1"),
+    ]);
+    kcat_produce(&kafka.bootstrap(), EVENTS, &keyed("acme", &other), &[], &[MURMUR2]).await?;
+    let said = match node.restart().await {
+        Err(refused) => refused.to_string(),
+        Ok(()) => node.refused().await?,
+    };
+    assert!(said.contains("made anew"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_retention_took_is_a_recorded_gap() -> Result<()> {
+    let kafka = Kafka::start().await?;
+    node::create_topics(&kafka, 1).await?;
+    let mut node = node::start(&kafka, &[]).await?;
+    let sent = text(
+        &(0..10)
+            .map(|i| decision("acme", &ago(1), "a1", &format!("u{i}"), "v1"))
+            .collect::<Vec<_>>(),
+    );
+    kcat_produce(&kafka.bootstrap(), EVENTS, &keyed("acme", &sent[..4]), &[], &[MURMUR2]).await?;
+    node::wait_for_records(&node, &["acme"], 4).await?;
+    node.stop().await?;
+    kcat_produce(&kafka.bootstrap(), EVENTS, &keyed("acme", &sent[4..]), &[], &[MURMUR2]).await?;
+    kafka.delete_records(EVENTS, 0, 7).await?;
+    node.restart().await?;
+    node::wait_for_records(&node, &["acme"], 7).await?;
+    let sources = node.get_json("/v1/tenants/acme/sources").await?.to_string();
+    assert!(node.log().contains("recorded as a gap"), "{}", node.log());
+    assert!(
+        sources.contains("\"from\":4") && sources.contains("\"to\":7"),
+        "the gap is not in {sources}"
+    );
+    node.stop().await?;
+    node::audit(&node.data()).await
+}
+
+#[tokio::test]
+async fn the_intake_in_front_of_kafka_answers_positions_that_questions_wait_for() -> Result<()> {
+    let kafka = Kafka::start().await?;
+    node::create_topics(&kafka, 6).await?;
+    let node = node::start(&kafka, &[]).await?;
+    let events = json!([
+        decision("acme", &ago(1), "a1", "dana", "v1"),
+        decision("acme", &ago(1), "a1", "erin", "v1")
+    ]);
+    let answer = node
+        .post("/v1/tenants/acme/events", "application/json", events.to_string())
+        .await?;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let results = answer.json()?["results"].clone();
+    let last = results.as_array().unwrap().last().unwrap();
+    let after = format!("{}:{}", last["position"]["partition"], last["position"]["offset"]);
+    let found = node
+        .get_json(&format!("/v1/tenants/acme/decisions?after={after}"))
+        .await?;
+    assert_eq!(found["items"].as_array().unwrap().len(), 2, "{found:#}");
+    Ok(())
+}
