@@ -1,14 +1,15 @@
 //! The one path that every question about a tenant takes.
 //!
 //! ```text
-//! 401 who?  ->  wait (after, known_at)  ->  307 held elsewhere?  ->  404 may it, and is it?  ->  400 parameters
-//!                                                                      ->  409 cut?  ->  the answer
+//! 401 who?  ->  wait (after, known_at)  ->  404 may it?  ->  307 held elsewhere?  ->  404 is it there?
+//!                                       ->  400 parameters?  ->  409 cut?  ->  the answer
 //! ```
 //! The order is A7: whoever may not read a tenant gets the answer, the headers and the waits of one that does not
 //! exist, whatever else is wrong with the request. What touches the store runs on the blocking pool, a bounded number
 //! at a time, over one snapshot per question.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -17,18 +18,18 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 use verdict_schemas::TenantId;
 use verdict_store::access::{Principal, Role};
-use verdict_store::{KafkaPartition, LogName, Snapshot, Store};
+use verdict_store::{KafkaPartition, LogName, Store, TreeSize};
 
-use crate::cut::{Asked, Cut, Wanted};
+use crate::asked::{Asked, Wanted};
+use crate::cut::Cut;
 use crate::params::Params;
-use crate::percent;
 use crate::problem::{Answer, Code, Problem};
-use crate::reply::{Accept, List, Next, Reply};
-use crate::state::{Limits, QueryState};
-use crate::token::{Cursor, no_such_place};
+use crate::question::{Question, identity};
+use crate::reply::{Accept, Reply};
+use crate::state::QueryState;
 
-/// Parameters that say where to read from, not what: a cursor is not bound to them.
-const PLACE: [&str; 5] = ["cursor", "limit", "as_of", "known_at", "after"];
+/// The questions that have an answer as soon as the platform intends something, whether or not the tenant recorded anything.
+const ABOUT_POLICIES: [&str; 3] = ["/effective", "/history", "/compare"];
 
 /// A request, its caller recognised.
 pub(crate) struct Asking {
@@ -46,97 +47,37 @@ impl FromRequestParts<QueryState> for Asking {
         let caller = authenticate(&parts.headers, state)?;
         let segments = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
         let Path(segments) = segments.map_err(|_| unknown_route(&parts.uri))?;
-        Ok(Self { state: state.clone(), caller, segments, headers: parts.headers.clone(), uri: parts.uri.clone() })
+        Ok(Self {
+            state: state.clone(),
+            caller,
+            segments,
+            headers: parts.headers.clone(),
+            uri: parts.uri.clone(),
+        })
     }
 }
 
 fn authenticate(headers: &HeaderMap, state: &QueryState) -> Answer<Principal> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let one = given.next().map(HeaderValue::to_str).transpose().ok().filter(|_| given.next().is_none());
-    one.and_then(|authorization| state.access.authenticate(authorization)).ok_or_else(|| {
-        Problem::new(Code::Unauthenticated, "send `Authorization: Bearer TOKEN` with a token that this server knows")
-    })
+    let one = given
+        .next()
+        .map(HeaderValue::to_str)
+        .transpose()
+        .ok()
+        .filter(|_| given.next().is_none());
+    one.and_then(|authorization| state.access.authenticate(authorization))
+        .ok_or_else(|| {
+            Problem::new(
+                Code::Unauthenticated,
+                "send `Authorization: Bearer TOKEN` with a token that this server knows",
+            )
+        })
 }
 
 /// The problem of a path that does not exist.
 pub(crate) fn unknown_route(uri: &Uri) -> Problem {
     let path: String = uri.path().chars().take(120).collect();
     Problem::new(Code::UnknownRoute, format!("`{path}` is not a path of this service"))
-}
-
-/// Everything that an answer is computed from.
-pub(crate) struct Question<'s> {
-    pub(crate) store: &'s Store,
-    pub(crate) snapshot: Snapshot<'s>,
-    pub(crate) tenant: TenantId,
-    pub(crate) params: Params,
-    pub(crate) cut: Cut,
-    /// Where a list goes on.
-    pub(crate) place: Option<Vec<u8>>,
-    pub(crate) limits: Limits,
-    accept: Accept,
-    path: String,
-    segments: HashMap<String, String>,
-}
-
-impl Question<'_> {
-    /// A segment of the path.
-    pub(crate) fn segment(&self, name: &str) -> &str {
-        self.segments.get(name).map_or("", String::as_str)
-    }
-
-    /// How many items to give.
-    pub(crate) fn limit(&self) -> Answer<usize> {
-        Ok(self.params.number("limit", 1, self.limits.most_items)?.unwrap_or(self.limits.items))
-    }
-
-    /// The cursor of a place in this list.
-    pub(crate) fn cursor(&self, place: Vec<u8>) -> String {
-        Cursor { as_of: self.cut.pins().clone(), place }.encode(&identity(&self.path, &self.params))
-    }
-
-    /// A list out of everything there is, in an order that never changes within one cut: there a count is a place, and
-    /// the cursor pins the cut. Only the items of the page are made.
-    pub(crate) fn page<T, I: serde::Serialize>(
-        &self,
-        all: Vec<T>,
-        limit: usize,
-        make: impl FnMut(T) -> Answer<I>,
-    ) -> Answer<Reply> {
-        let begun = match &self.place {
-            None => 0,
-            Some(bytes) => bytes
-                .as_slice()
-                .try_into()
-                .ok()
-                .and_then(|bytes| usize::try_from(u64::from_be_bytes(bytes)).ok())
-                .ok_or_else(no_such_place)?,
-        };
-        let end = begun.saturating_add(limit);
-        let next = (all.len() > end).then(|| (end as u64).to_be_bytes().to_vec());
-        let items = all.into_iter().skip(begun).take(limit).map(make).collect::<Answer<Vec<I>>>()?;
-        self.list(items, next)
-    }
-
-    /// A list, and where it goes on.
-    pub(crate) fn list<T: serde::Serialize>(&self, items: Vec<T>, place: Option<Vec<u8>>) -> Answer<Reply> {
-        let next = place.map(|place| {
-            let cursor = self.cursor(place);
-            let others = self.params.others(&["cursor", "as_of", "known_at", "after"]);
-            let query = others.into_iter().chain([("cursor", cursor.as_str())]);
-            let query: Vec<String> = query.map(|(name, value)| format!("{name}={}", percent::encode(value))).collect();
-            Next { target: format!("{}?{}", self.path, query.join("&")), cursor }
-        });
-        let (known_at, as_of, logs) = (self.cut.known_at, self.cut.token(), self.cut.logs());
-        Reply::list(&List { items, next, known_at, as_of, logs }, self.accept)
-    }
-}
-
-/// What a cursor is bound to: the path, and the parameters that choose the items and their order.
-fn identity<'a>(path: &'a str, params: &'a Params) -> Vec<(&'a str, &'a str)> {
-    let mut identity = vec![("path", path)];
-    identity.extend(params.others(&PLACE));
-    identity
 }
 
 impl Asking {
@@ -163,7 +104,10 @@ impl Asking {
             let _turn = turn;
             answer(&self.state, &self.caller)
         });
-        computed.await.unwrap_or_else(|failed| Err(Problem::unreadable(&failed))).into_response()
+        computed
+            .await
+            .unwrap_or_else(|failed| Err(Problem::unreadable(&failed)))
+            .into_response()
     }
 
     /// As [`Asking::about_tenant`]; an admin may also name a log that is no tenant's, `_unrouted.<partition>`.
@@ -180,16 +124,21 @@ impl Asking {
     {
         let name = self.segments.get("tenant").cloned().unwrap_or_default();
         let log = self.readable(&name, unrouted);
-        // For a log that can not be named the parameters are read all the same, so that it takes the same time.
-        let asked_of = log.clone().unwrap_or_else(|| LogName::Tenant(TenantId::platform()));
+        // The parameters are read, and positions waited for, whether the log may be read or not: it takes the same time.
+        let asked_of = name.parse().unwrap_or_else(|_| LogName::Tenant(TenantId::platform()));
         let path = self.uri.path().to_owned();
         let asked = Params::read(self.uri.query(), known)
             .and_then(|params| Ok((Asked::read(&params, &asked_of, &identity(&path, &params))?, params)));
         let asked = match asked {
-            Ok((asked, params)) => self.wait(&asked_of, &asked).await.map(|()| (asked, params)),
+            Ok((asked, params)) => self
+                .wait(&asked_of, log.is_some(), &asked)
+                .await
+                .map(|()| (asked, params)),
             Err(problem) => Err(problem),
         };
-        let Some(log) = log else { return Problem::unknown_tenant(&name).into_response() };
+        let Some(log) = log else {
+            return Problem::unknown_tenant(&name).into_response();
+        };
         if let Some(redirect) = self.redirect(&log) {
             return redirect;
         }
@@ -214,14 +163,18 @@ impl Asking {
     }
 
     /// Waits, bounded, for what the question needs: positions, a horizon, or records that another node has had already.
-    async fn wait(&self, log: &LogName, asked: &Asked) -> Answer<()> {
+    /// For the last only in a log that is there and may be read: how long it takes says how far the log is (A7).
+    async fn wait(&self, log: &LogName, readable: bool, asked: &Asked) -> Answer<()> {
         let store = &self.state.store;
         let until = Instant::now() + self.state.limits.wait;
         for position in &asked.after {
             let partition = self.partition(log, position.partition)?;
             let left = until.saturating_duration_since(Instant::now());
             if !store.wait_position(&partition, position.offset, left).await {
-                let detail = format!("offset {} of partition {} is not visible here yet", position.offset, position.partition);
+                let detail = format!(
+                    "offset {} of partition {} is not visible here yet",
+                    position.offset, position.partition
+                );
                 return Err(Problem::new(Code::NotReached, detail)
                     .with("parameter", "after")
                     .with("partition", position.partition)
@@ -232,10 +185,16 @@ impl Asking {
             Wanted::Newest => {}
             Wanted::KnownAt(known_at) => wait_horizon(store, *known_at, until).await,
             // Too short a wait is answered when the cut is resolved.
-            Wanted::Pinned(as_of) => {
-                let left = until.saturating_duration_since(Instant::now());
-                store.wait_visible(log, as_of.own.size, left).await;
+            Wanted::Pinned(as_of) if readable && store.snapshot().log(log)?.is_some() => {
+                let platform = LogName::Tenant(TenantId::platform());
+                for (log, pin) in [(log, Some(as_of.own)), (&platform, as_of.platform)] {
+                    let left = until.saturating_duration_since(Instant::now());
+                    store
+                        .wait_visible(log, pin.map_or(TreeSize(0), |pin| pin.size), left)
+                        .await;
+                }
             }
+            Wanted::Pinned(_) => {}
         }
         Ok(())
     }
@@ -246,7 +205,11 @@ impl Asking {
         let platform = log.tenant().is_some_and(TenantId::is_platform);
         let topic = if platform { &topics.platform } else { &topics.events };
         match self.state.store.node_info()?.cluster {
-            Some(cluster) => Ok(KafkaPartition { cluster: cluster.into(), topic: topic.as_str().into(), partition }),
+            Some(cluster) => Ok(KafkaPartition {
+                cluster: cluster.into(),
+                topic: topic.as_str().into(),
+                partition,
+            }),
             None => {
                 let rule = "this node reads no Kafka, so there is nothing to wait for";
                 Err(Problem::invalid("after", &partition.to_string(), rule))
@@ -267,6 +230,10 @@ impl Asking {
             let snapshot = store.snapshot();
             let exists = match &log {
                 LogName::Tenant(tenant) if tenant.is_platform() => true,
+                // What the platform intends for every tenant holds for one that has recorded nothing yet.
+                LogName::Tenant(_) if ABOUT_POLICIES.iter().any(|question| path.ends_with(question)) => {
+                    snapshot.log(&log)?.is_some() || snapshot.log(&LogName::Tenant(TenantId::platform()))?.is_some()
+                }
                 _ => snapshot.log(&log)?.is_some(),
             };
             if !exists {
@@ -286,6 +253,7 @@ impl Asking {
                 cut,
                 place: asked.place,
                 limits: self.state.limits,
+                topics: Arc::clone(&self.state.topics),
                 accept: Accept::of(&self.headers),
                 path,
                 segments: self.segments,

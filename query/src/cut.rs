@@ -13,14 +13,12 @@ use serde::Serialize;
 use verdict_schemas::{TenantId, Timestamp};
 use verdict_store::{Hash, LogId, LogInfo, LogName, Snapshot, Store, TreeSize};
 
-use crate::params::Params;
+use crate::asked::{Asked, Wanted};
 use crate::problem::{Answer, Code, Problem};
-use crate::token::{AsOf, Cursor, Pin, has_platform};
+use crate::token::{AsOf, Pin, has_platform};
 
 /// `settled` needs this long after `at` (SEMANTICS, constants).
 const LATE_US: u64 = verdict_fold::LATE_US;
-/// More positions than this make no sense in one `after`.
-const MOST_POSITIONS: usize = 64;
 
 /// An entry of `logs[]` in an answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -52,80 +50,6 @@ pub(crate) struct Cut {
     as_of: AsOf,
 }
 
-/// How the cut was asked for.
-#[derive(Clone, Debug)]
-pub(crate) enum Wanted {
-    /// All that is held.
-    Newest,
-    /// All that was recorded up to a time.
-    KnownAt(Timestamp),
-    /// What a token pins.
-    Pinned(AsOf),
-}
-
-/// A position in a source partition that must be visible first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Position {
-    pub(crate) partition: u32,
-    pub(crate) offset: u64,
-}
-
-/// What the parameters say about the cut.
-#[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    pub(crate) wanted: Wanted,
-    at: Option<Timestamp>,
-    pub(crate) after: Vec<Position>,
-    /// The place that a cursor names.
-    pub(crate) place: Option<Vec<u8>>,
-}
-
-impl Asked {
-    /// Reads them. `question` is what a cursor is bound to.
-    pub(crate) fn read(params: &Params, log: &LogName, question: &[(&str, &str)]) -> Answer<Self> {
-        let at = params.time("at")?;
-        let after = params.text("after").map(positions).transpose()?.unwrap_or_default();
-        let known_at = params.time("known_at")?;
-        let as_of = params.text("as_of").map(|token| AsOf::decode(token, log)).transpose()?;
-        if known_at.is_some() && as_of.is_some() {
-            let detail = "`as_of` pins a `known_at` of its own: give one of the two";
-            return Err(Problem::new(Code::ConflictingParameters, detail).with("parameters", vec!["as_of", "known_at"]));
-        }
-        let Some(cursor) = params.text("cursor") else {
-            let wanted = match (as_of, known_at) {
-                (Some(as_of), _) => Wanted::Pinned(as_of),
-                (None, Some(known_at)) => Wanted::KnownAt(known_at),
-                (None, None) => Wanted::Newest,
-            };
-            return Ok(Self { wanted, at, after, place: None });
-        };
-        let cursor = Cursor::decode(cursor, log, question)?;
-        let same_cut = as_of.is_none_or(|as_of| as_of.own == cursor.as_of.own && as_of.platform == cursor.as_of.platform)
-            && known_at.is_none_or(|known_at| known_at == cursor.as_of.known_at);
-        if !same_cut {
-            let detail = "`cursor` pins another cut than `as_of` or `known_at` does: leave them out";
-            return Err(Problem::new(Code::ConflictingParameters, detail)
-                .with("parameters", vec!["cursor", "as_of", "known_at"]));
-        }
-        Ok(Self { wanted: Wanted::Pinned(cursor.as_of), at, after, place: Some(cursor.place) })
-    }
-}
-
-/// Reads `after`: `partition:offset`, several separated by commas.
-fn positions(value: &str) -> Answer<Vec<Position>> {
-    let wrong = || {
-        Problem::invalid("after", value, "it must be `partition:offset`, or up to 64 of them separated by commas")
-    };
-    let one = |text: &str| {
-        let (partition, offset) = text.trim().split_once(':')?;
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        (digits(partition) && digits(offset)).then_some(())?;
-        Some(Position { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
-    };
-    let positions = value.split(',').map(one).collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
-    if positions.len() > MOST_POSITIONS { Err(wrong()) } else { Ok(positions) }
-}
-
 impl Cut {
     /// Resolves what was asked for against a snapshot taken after `horizon` was read.
     pub(crate) fn resolve(
@@ -144,36 +68,67 @@ impl Cut {
                     (Some(name), Some(pin)) => Some(pinned(snapshot, name, pin)?),
                     _ => None,
                 };
-                Ok(Self::new(as_of.known_at, asked.at.unwrap_or(as_of.at), own, platform, log))
+                Ok(Self::new(
+                    as_of.known_at,
+                    asked.at.unwrap_or(as_of.at),
+                    own,
+                    platform,
+                    log,
+                ))
             }
             Wanted::KnownAt(known_at) => {
                 let own = up_to(snapshot, log, *known_at)?;
                 let platform = beside.map(|name| up_to(snapshot, name, *known_at)).transpose()?;
                 // With Kafka the horizon is no earlier than the last recorded time, whatever the partitions' ends say.
-                let last = platform.as_ref().map_or(own.last, |platform| own.last.max(platform.last));
+                let last = platform
+                    .as_ref()
+                    .map_or(own.last, |platform| own.last.max(platform.last));
                 let horizon = last.map_or(horizon, |last| last.max(horizon));
                 if *known_at > horizon {
                     return Err(not_yet_known(*known_at, horizon));
                 }
                 store.promise(*known_at);
                 let platform = platform.map(|platform| platform.log);
-                Ok(Self::new(*known_at, asked.at.unwrap_or(*known_at), own.log, platform, log))
+                Ok(Self::new(
+                    *known_at,
+                    asked.at.unwrap_or(*known_at),
+                    own.log,
+                    platform,
+                    log,
+                ))
             }
             Wanted::Newest => {
                 let own = newest(snapshot, log)?;
                 let platform = beside.map(|name| newest(snapshot, name)).transpose()?;
-                let last = platform.as_ref().map_or(own.last, |platform| own.last.max(platform.last));
+                let last = platform
+                    .as_ref()
+                    .map_or(own.last, |platform| own.last.max(platform.last));
                 let known_at = last.map_or(horizon, |last| last.max(horizon));
                 store.promise(known_at);
-                Ok(Self::new(known_at, asked.at.unwrap_or(known_at), own.log, platform.map(|platform| platform.log), log))
+                Ok(Self::new(
+                    known_at,
+                    asked.at.unwrap_or(known_at),
+                    own.log,
+                    platform.map(|platform| platform.log),
+                    log,
+                ))
             }
         }
     }
 
     fn new(known_at: Timestamp, at: Timestamp, own: CutLog, platform: Option<CutLog>, log: &LogName) -> Self {
-        let pin = |log: &CutLog| Pin { size: log.size, root: log.root };
+        let pin = |log: &CutLog| Pin {
+            size: log.size,
+            root: log.root,
+        };
         let as_of = AsOf::new(log, known_at, at, pin(&own), platform.as_ref().map(pin));
-        Self { known_at, at, own, platform, as_of }
+        Self {
+            known_at,
+            at,
+            own,
+            platform,
+            as_of,
+        }
     }
 
     /// The `as_of` of the answer.
@@ -188,8 +143,16 @@ impl Cut {
 
     /// The `logs[]` of the answer.
     pub(crate) fn logs(&self) -> Vec<LogAt> {
-        let shown = |log: &CutLog| LogAt { tenant: log.name.to_string(), size: log.size.0, root: log.root.to_string() };
-        [Some(&self.own), self.platform.as_ref()].into_iter().flatten().map(shown).collect()
+        let shown = |log: &CutLog| LogAt {
+            tenant: log.name.to_string(),
+            size: log.size.0,
+            root: log.root.to_string(),
+        };
+        [Some(&self.own), self.platform.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(shown)
+            .collect()
     }
 
     /// `at` + LATE <= `known_at` (E3).
@@ -220,35 +183,66 @@ struct Held {
 }
 
 fn nothing_in(name: &LogName) -> Held {
-    let log = CutLog { name: name.clone(), id: None, size: TreeSize(0), root: Hash::EMPTY_ROOT };
+    let log = CutLog {
+        name: name.clone(),
+        id: None,
+        size: TreeSize(0),
+        root: Hash::EMPTY_ROOT,
+    };
     Held { log, last: None }
 }
 
 /// Everything visible of a log.
 fn newest(snapshot: &Snapshot<'_>, name: &LogName) -> Answer<Held> {
-    let Some(info) = snapshot.log(name)? else { return Ok(nothing_in(name)) };
+    let Some(info) = snapshot.log(name)? else {
+        return Ok(nothing_in(name));
+    };
     held(snapshot, name, &info, info.visible)
 }
 
 /// What was recorded in a log up to a time.
 fn up_to(snapshot: &Snapshot<'_>, name: &LogName, known_at: Timestamp) -> Answer<Held> {
-    let Some(info) = snapshot.log(name)? else { return Ok(nothing_in(name)) };
+    let Some(info) = snapshot.log(name)? else {
+        return Ok(nothing_in(name));
+    };
     let size = snapshot.size_at(info.id, known_at)?.min(info.visible);
     held(snapshot, name, &info, size)
 }
 
 fn held(snapshot: &Snapshot<'_>, name: &LogName, info: &LogInfo, size: TreeSize) -> Answer<Held> {
-    let root = if size == info.size { info.root } else { snapshot.root_at(info.id, size)? };
-    let last = snapshot.recorded_time(info.id, info.visible)?;
-    Ok(Held { log: CutLog { name: name.clone(), id: Some(info.id), size, root }, last })
+    let root = if size == info.size {
+        info.root
+    } else {
+        snapshot.root_at(info.id, size)?
+    };
+    // Else the record is read, and with it the block that it lies in.
+    let last = match info.size {
+        TreeSize(0) => None,
+        all if all == info.visible => Some(info.last_recorded),
+        _ => snapshot.recorded_time(info.id, info.visible)?,
+    };
+    Ok(Held {
+        log: CutLog {
+            name: name.clone(),
+            id: Some(info.id),
+            size,
+            root,
+        },
+        last,
+    })
 }
 
 /// The prefix of a log that a token pins, once its root is seen to be the one held here.
 fn pinned(snapshot: &Snapshot<'_>, name: &LogName, pin: Pin) -> Answer<CutLog> {
     let held = snapshot.log(name)?;
-    let (id, visible) = held.as_ref().map_or((None, TreeSize(0)), |info| (Some(info.id), info.visible));
+    let (id, visible) = held
+        .as_ref()
+        .map_or((None, TreeSize(0)), |info| (Some(info.id), info.visible));
     if pin.size > visible {
-        let detail = format!("`as_of` pins {} records of the log `{name}`, this node shows {visible}", pin.size);
+        let detail = format!(
+            "`as_of` pins {} records of the log `{name}`, this node shows {visible}",
+            pin.size
+        );
         return Err(Problem::new(Code::NotYetKnown, detail)
             .with("log", name.to_string())
             .with("size", pin.size.0)
@@ -271,5 +265,10 @@ fn pinned(snapshot: &Snapshot<'_>, name: &LogName, pin: Pin) -> Answer<CutLog> {
             .with("root", root.to_string())
             .with("pinned_root", pin.root.to_string()));
     }
-    Ok(CutLog { name: name.clone(), id, size: pin.size, root })
+    Ok(CutLog {
+        name: name.clone(),
+        id,
+        size: pin.size,
+        root,
+    })
 }

@@ -8,9 +8,9 @@ use verdict_fold::{Evidence, IntentCut, IntentLog, Observation, Observed, Series
 use verdict_schemas::{Environment, Interpretation, TenantId, Timestamp, Version};
 use verdict_store::{CitedVersion, Index, ObservedAt, ObservedRows, Order, StoreError, TimeRange};
 
-use crate::ask::Question;
 use crate::cut::CutLog;
 use crate::problem::Answer;
+use crate::question::Question;
 
 /// What reading the rows can fail with.
 type Failed = RowsError<StoreError>;
@@ -30,15 +30,30 @@ impl Intents {
                 Some(id) if log.size.0 > 0 => question.snapshot.intents(id, log.size)?,
                 _ => None,
             };
-            Ok((kept.unwrap_or_else(|| Arc::new(IntentLog::new(tenant.clone()))), log.size.0))
+            Ok((
+                kept.unwrap_or_else(|| Arc::new(IntentLog::new(tenant.clone()))),
+                log.size.0,
+            ))
         };
-        let platform = question.cut.platform.as_ref().map(|log| read(log, &TenantId::platform())).transpose()?;
-        Ok(Self { own: read(&question.cut.own, &question.tenant)?, platform })
+        let platform = question
+            .cut
+            .platform
+            .as_ref()
+            .map(|log| read(log, &TenantId::platform()))
+            .transpose()?;
+        Ok(Self {
+            own: read(&question.cut.own, &question.tenant)?,
+            platform,
+        })
     }
 
     /// Each log's intent at the cut, the tenant's own first.
     pub(crate) fn logs(&self) -> Vec<IntentCut<'_>> {
-        [Some(&self.own), self.platform.as_ref()].into_iter().flatten().map(|(log, size)| log.cut(*size)).collect()
+        [Some(&self.own), self.platform.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|(log, size)| log.cut(*size))
+            .collect()
     }
 
     /// The intent of the log of `tenant`.
@@ -71,11 +86,23 @@ pub(crate) fn with_evidence<T>(
 ) -> Answer<T> {
     let intents = &Intents::of(question)?;
     let Some(log) = question.cut.own.id else {
-        return answer(&CutEvidence { question, intents, environment, observed: None, moments });
+        return answer(&CutEvidence {
+            question,
+            intents,
+            environment,
+            observed: None,
+            moments,
+        });
     };
     let observed = question.snapshot.observed(log, environment, question.cut.own.size)?;
     let cut = observed.cut()?;
-    answer(&CutEvidence { question, intents, environment, observed: Some((&observed, &cut)), moments })
+    answer(&CutEvidence {
+        question,
+        intents,
+        environment,
+        observed: Some((&observed, &cut)),
+        moments,
+    })
 }
 
 impl<'e, 's> CutEvidence<'e, 's> {
@@ -86,7 +113,12 @@ impl<'e, 's> CutEvidence<'e, 's> {
 
     /// The decision that last cited a version at or before `t`, as an observation. The rows keep only those that count
     /// (E8), but any of them was a use (E17).
-    fn last_citation(&self, series: &SeriesKey, version: &Version, t: Timestamp) -> Result<Option<Observation>, StoreError> {
+    fn last_citation(
+        &self,
+        series: &SeriesKey,
+        version: &Version,
+        t: Timestamp,
+    ) -> Result<Option<Observation>, StoreError> {
         let own = &self.question.cut.own;
         let Some(log) = own.id else { return Ok(None) };
         let index = Index::Versions(vec![CitedVersion {
@@ -95,16 +127,22 @@ impl<'e, 's> CutEvidence<'e, 's> {
             policy: series.policy.clone(),
             version: version.clone(),
         }]);
-        let range = TimeRange { from: None, until: t.plus_micros(1) };
-        let mut scan = self.question.snapshot.scan(log, &index, range, Order::NewestFirst, None, own.size)?;
-        let Some(entry) = scan.next().transpose()? else { return Ok(None) };
+        let range = TimeRange {
+            from: None,
+            until: t.plus_micros(1),
+        };
+        let mut scan = self
+            .question
+            .snapshot
+            .scan(log, &index, range, Order::NewestFirst, None, own.size)?;
+        let Some(entry) = scan.next().transpose()? else {
+            return Ok(None);
+        };
         let Some((record, Interpretation::Event(event))) = self.question.snapshot.event(log, entry.index)? else {
             return Ok(None);
         };
         let found = observations(&event, record.index.0, record.recorded_time).map(|(_, found)| found);
-        let is_it = |observation: &Observation| {
-            matches!(&observation.what, Observed::Cited { series: of, version: cited } if of == series && cited == version)
-        };
+        let is_it = |observation: &Observation| matches!(&observation.what, Observed::Cited { series: of, version: cited } if of == series && cited == version);
         Ok(found.into_iter().flatten().find(is_it))
     }
 }
@@ -121,7 +159,8 @@ impl<'e, 's> Evidence for CutEvidence<'e, 's> {
     }
 
     fn observed(&self, t: Timestamp) -> Result<Vec<SeriesKey>, Failed> {
-        self.observed.map_or_else(|| Ok(Vec::new()), |(_, cut)| cut.series_observed(t))
+        self.observed
+            .map_or_else(|| Ok(Vec::new()), |(_, cut)| cut.series_observed(t))
     }
 
     fn kept(&self, series: &SeriesKey) -> Result<Self::Kept<'_>, Failed> {
@@ -142,9 +181,14 @@ impl<'e, 's> Evidence for CutEvidence<'e, 's> {
         }
         for version in cited {
             for moment in self.moments {
-                let Some(last) = self.last_citation(series, &version, *moment).map_err(Failed::Storage)? else { continue };
+                let Some(last) = self.last_citation(series, &version, *moment).map_err(Failed::Storage)? else {
+                    continue;
+                };
                 let place = facts.partition_point(|fact| fact_place(fact) < fact_place(&last));
-                if facts.get(place).is_none_or(|fact| fact_place(fact) != fact_place(&last)) {
+                if facts
+                    .get(place)
+                    .is_none_or(|fact| fact_place(fact) != fact_place(&last))
+                {
                     facts.insert(place, last);
                 }
             }

@@ -12,14 +12,24 @@
 
 use verdict_schemas::{Decision, Event, Outcome, PolicyName, Timestamp, TraceId, TypedId, Version};
 
-use crate::ask::Question;
 use crate::problem::Answer;
+use crate::question::Question;
 use crate::routes::effective::range;
 
 /// The parameters.
 pub(crate) const FILTERS: &[&str] = &[
-    "actor", "action", "resource", "outcome", "policy", "version", "environment", "workload", "agent", "trace_id",
-    "from", "to",
+    "actor",
+    "action",
+    "resource",
+    "outcome",
+    "policy",
+    "version",
+    "environment",
+    "workload",
+    "agent",
+    "trace_id",
+    "from",
+    "to",
 ];
 
 /// What a decision must be like.
@@ -47,7 +57,9 @@ pub(crate) struct Name(String);
 impl Name {
     /// Every (type, id) that it may stand for.
     pub(crate) fn readings(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.match_indices(':').map(|(at, _)| (&self.0[..at], &self.0[at + 1..]))
+        self.0
+            .match_indices(':')
+            .map(|(at, _)| (&self.0[..at], &self.0[at + 1..]))
     }
 
     /// Does an index know how to find it?
@@ -57,7 +69,10 @@ impl Name {
 
     fn is(&self, name: &TypedId) -> bool {
         if self.is_typed() {
-            self.0.strip_prefix(name.r#type.as_str()).and_then(|rest| rest.strip_prefix(':')) == Some(&name.id)
+            self.0
+                .strip_prefix(name.r#type.as_str())
+                .and_then(|rest| rest.strip_prefix(':'))
+                == Some(&name.id)
         } else {
             self.0 == name.id
         }
@@ -69,7 +84,12 @@ impl Filters {
     pub(crate) fn read(question: &Question<'_>) -> Answer<Self> {
         let params = &question.params;
         let text = |name: &str| params.text(name).map(str::to_owned);
-        let outcomes = [Outcome::Allow, Outcome::Deny, Outcome::NotApplicable, Outcome::Indeterminate];
+        let outcomes = [
+            Outcome::Allow,
+            Outcome::Deny,
+            Outcome::NotApplicable,
+            Outcome::Indeterminate,
+        ];
         let (from, to) = range(question)?;
         Ok(Self {
             actor: text("actor").map(Name),
@@ -133,11 +153,17 @@ mod tests {
 
     #[test]
     fn a_name_is_found_wherever_its_colon_is() {
-        let name = |kind: &str, id: &str| TypedId { r#type: kind.to_owned(), id: id.to_owned() };
+        let name = |kind: &str, id: &str| TypedId {
+            r#type: kind.to_owned(),
+            id: id.to_owned(),
+        };
         let asked = Name("urn:svc:pay".to_owned());
         assert!(asked.is(&name("urn", "svc:pay")) && asked.is(&name("urn:svc", "pay")));
         assert!(!asked.is(&name("urn", "svc")) && !asked.is(&name("", "urn:svc:pay")));
-        assert_eq!(asked.readings().collect::<Vec<_>>(), [("urn", "svc:pay"), ("urn:svc", "pay")]);
+        assert_eq!(
+            asked.readings().collect::<Vec<_>>(),
+            [("urn", "svc:pay"), ("urn:svc", "pay")]
+        );
         let bare = Name("alice".to_owned());
         assert!(bare.is(&name("user", "alice")) && !bare.is(&name("user", "bob")) && !bare.is_typed());
     }

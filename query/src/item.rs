@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use verdict_schemas::{Event, Interpretation, Json, Timestamp, json_form};
 use verdict_store::{LeafIndex, Provenance, Record, SourcePosition};
 
-use crate::ask::Question;
 use crate::problem::Answer;
+use crate::question::Question;
 
 /// An event (DESIGN section 6): `{index, recorded_time, event, provenance, ...}`.
 #[derive(Debug, Serialize)]
@@ -38,7 +38,12 @@ impl PositionItem {
     pub(crate) fn of(source: &SourcePosition) -> Option<Self> {
         match source {
             SourcePosition::Intake => None,
-            SourcePosition::Kafka { cluster, topic, partition, offset } => Some(Self {
+            SourcePosition::Kafka {
+                cluster,
+                topic,
+                partition,
+                offset,
+            } => Some(Self {
                 cluster: cluster.to_string(),
                 topic: topic.to_string(),
                 partition: *partition,
@@ -75,7 +80,9 @@ impl EventItem {
 
 /// The record at an index of the question's own log, if it is an event.
 pub(crate) fn event_at(question: &Question<'_>, index: LeafIndex) -> Answer<Option<(Record, Event)>> {
-    let Some(log) = question.cut.own.id else { return Ok(None) };
+    let Some(log) = question.cut.own.id else {
+        return Ok(None);
+    };
     let found = question.snapshot.event(log, index)?;
     Ok(found.and_then(|(record, interpretation)| match interpretation {
         Interpretation::Event(event) => Some((record, event)),
@@ -106,7 +113,6 @@ fn one_line(json: Json) -> Json {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
     use super::*;
 
     #[test]

@@ -18,6 +18,7 @@
 //! ```
 
 mod ask;
+mod asked;
 mod cut;
 mod evidence;
 mod filters;
@@ -26,6 +27,7 @@ mod metrics;
 mod params;
 mod percent;
 mod problem;
+mod question;
 mod reply;
 mod routes;
 mod state;
@@ -75,7 +77,10 @@ pub fn finish(router: Router, state: &QueryState) -> Router {
     let not_found = |uri: Uri| async move { ask::unknown_route(&uri) };
     let not_allowed = |method: Method, uri: Uri| async move {
         let path: String = uri.path().chars().take(120).collect();
-        Problem::new(Code::MethodNotAllowed, format!("`{path}` does not take `{method}`; `Allow` says what it takes"))
+        Problem::new(
+            Code::MethodNotAllowed,
+            format!("`{path}` does not take `{method}`; `Allow` says what it takes"),
+        )
     };
     router
         .fallback(not_found)

@@ -14,8 +14,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 /// Upper bounds in seconds: from well under the goal for `effective` (1 ms) to far past any patience.
-const BUCKETS: [f64; 14] =
-    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+const BUCKETS: [f64; 14] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
+];
 
 /// Counters and histograms of the HTTP interface. Clones share them.
 #[derive(Clone, Debug)]
@@ -49,14 +50,30 @@ impl Metrics {
     /// Names them in the registry that `/metrics` prints: `http_requests_total`, `http_request_seconds`, each under the
     /// registry's prefix.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("http_requests", "HTTP requests by route, method and status", self.requests.clone());
-        registry.register("http_request_seconds", "Time to answer an HTTP request, by route", self.seconds.clone());
+        registry.register(
+            "http_requests",
+            "HTTP requests by route, method and status",
+            self.requests.clone(),
+        );
+        registry.register(
+            "http_request_seconds",
+            "Time to answer an HTTP request, by route",
+            self.seconds.clone(),
+        );
     }
 
     fn observe(&self, route: &str, method: &axum::http::Method, status: u16, seconds: f64) {
         let route = route.to_owned();
-        self.seconds.get_or_create(&RouteLabels { route: route.clone() }).observe(seconds);
-        self.requests.get_or_create(&RequestLabels { route, method: known(method), status }).inc();
+        self.seconds
+            .get_or_create(&RouteLabels { route: route.clone() })
+            .observe(seconds);
+        self.requests
+            .get_or_create(&RequestLabels {
+                route,
+                method: known(method),
+                status,
+            })
+            .inc();
     }
 }
 
@@ -80,6 +97,11 @@ pub(crate) async fn measure(State(metrics): State<Metrics>, request: Request, ne
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
-    metrics.observe(route, &method, response.status().as_u16(), begun.elapsed().as_secs_f64());
+    metrics.observe(
+        route,
+        &method,
+        response.status().as_u16(),
+        begun.elapsed().as_secs_f64(),
+    );
     response
 }

@@ -39,7 +39,11 @@ impl Params {
                 let detail = format!("`{name}` is given more than once");
                 return Err(Problem::new(Code::RepeatedParameter, detail).with("parameter", name));
             } else if value.is_empty() {
-                return Err(Problem::invalid(&name, "", "it must not be empty; leave it out instead"));
+                return Err(Problem::invalid(
+                    &name,
+                    "",
+                    "it must not be empty; leave it out instead",
+                ));
             } else {
                 given.push((name, value));
             }
@@ -54,14 +58,23 @@ impl Params {
         } else {
             ""
         };
-        let takes = if known.is_empty() { "none".to_owned() } else { quoted(&known) };
+        let takes = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            quoted(&known)
+        };
         let detail = format!("not taken here: {}{later}; this path takes {takes}", quoted(&unknown));
-        Err(Problem::new(Code::UnknownParameter, detail).with("parameters", unknown).with("known", known))
+        Err(Problem::new(Code::UnknownParameter, detail)
+            .with("parameters", unknown)
+            .with("known", known))
     }
 
     /// A parameter, if it is given.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.given.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+        self.given
+            .iter()
+            .find(|(given, _)| given == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// A parameter that must be given.
@@ -86,14 +99,21 @@ impl Params {
             Ok(number) if least <= number && number <= most && value.bytes().all(|b| b.is_ascii_digit()) => {
                 Ok(Some(number))
             }
-            _ => Err(Problem::invalid(name, value, &format!("it must be a whole number from {least} to {most}"))),
+            _ => Err(Problem::invalid(
+                name,
+                value,
+                &format!("it must be a whole number from {least} to {most}"),
+            )),
         }
     }
 
     /// One of a closed set.
     pub(crate) fn one_of<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Answer<Option<T>> {
         let Some(value) = self.text(name) else { return Ok(None) };
-        let chosen = choices.iter().find(|(choice, _)| *choice == value).map(|(_, chosen)| *chosen);
+        let chosen = choices
+            .iter()
+            .find(|(choice, _)| *choice == value)
+            .map(|(_, chosen)| *chosen);
         chosen.map(Some).ok_or_else(|| {
             let names: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
             Problem::invalid(name, value, &format!("it must be one of {}", quoted(&names)))
@@ -115,7 +135,9 @@ impl Params {
 
 /// Parses a time. A `+` that its sender did not encode arrives as a space: before the offset nothing else can be meant.
 pub(crate) fn parse_time(name: &str, value: &str) -> Answer<Timestamp> {
-    let repaired = value.rsplit_once(' ').filter(|(time, offset)| time.contains(':') && offset.contains(':'));
+    let repaired = value
+        .rsplit_once(' ')
+        .filter(|(time, offset)| time.contains(':') && offset.contains(':'));
     let parsed = match repaired {
         Some((time, offset)) => Timestamp::parse(&format!("{time}+{offset}")),
         None => Timestamp::parse(value),
@@ -132,12 +154,15 @@ pub(crate) fn parse_time(name: &str, value: &str) -> Answer<Timestamp> {
 }
 
 fn quoted(names: &[impl AsRef<str>]) -> String {
-    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| format!("`{}`", name.as_ref()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
     use super::*;
 
     fn code(query: &str) -> Code {
@@ -158,19 +183,42 @@ mod tests {
 
     #[test]
     fn an_offset_survives_a_plus_that_was_not_encoded() {
-        let read = |query| Params::read(Some(query), &[&["at"]]).unwrap().time("at").map(|t| t.unwrap().to_string());
-        for query in ["at=2026-03-01T02:00:00+02:00", "at=2026-03-01T02:00:00%2B02:00", "at=2026-03-01T00:00:00Z"] {
+        let read = |query| {
+            Params::read(Some(query), &[&["at"]])
+                .unwrap()
+                .time("at")
+                .map(|t| t.unwrap().to_string())
+        };
+        for query in [
+            "at=2026-03-01T02:00:00+02:00",
+            "at=2026-03-01T02:00:00%2B02:00",
+            "at=2026-03-01T00:00:00Z",
+        ] {
             assert_eq!(read(query).unwrap(), "2026-03-01T00:00:00.000000Z", "{query}");
         }
         assert_eq!(read("at=2026-03-01").unwrap_err().code(), Code::InvalidParameter);
-        assert_eq!(read("at=1969-12-31T23:59:59Z").unwrap_err().code(), Code::InvalidParameter);
+        assert_eq!(
+            read("at=1969-12-31T23:59:59Z").unwrap_err().code(),
+            Code::InvalidParameter
+        );
     }
 
     #[test]
     fn numbers_have_bounds_and_no_signs() {
-        let read = |query| Params::read(Some(query), &[&["limit"]]).unwrap().number::<u32>("limit", 1, 1000);
+        let read = |query| {
+            Params::read(Some(query), &[&["limit"]])
+                .unwrap()
+                .number::<u32>("limit", 1, 1000)
+        };
         assert_eq!(read("limit=1000").unwrap(), Some(1000));
-        for query in ["limit=0", "limit=1001", "limit=%2B5", "limit=-1", "limit=1e2", "limit=99999999999"] {
+        for query in [
+            "limit=0",
+            "limit=1001",
+            "limit=%2B5",
+            "limit=-1",
+            "limit=1e2",
+            "limit=99999999999",
+        ] {
             assert_eq!(read(query).unwrap_err().code(), Code::InvalidParameter, "{query}");
         }
     }

@@ -94,7 +94,11 @@ pub(crate) type Answer<T> = Result<T, Problem>;
 impl Problem {
     /// A problem of this code; `detail` says what about this request, in one sentence, input in backticks.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), members: Map::new() }
+        Self {
+            code,
+            detail: detail.into(),
+            members: Map::new(),
+        }
     }
 
     /// With an extension member (RFC 9457, 3.2).
@@ -121,13 +125,19 @@ impl Problem {
     /// The one answer for a tenant that does not exist and for one that the caller may not read (A7).
     pub fn unknown_tenant(name: &str) -> Self {
         let shown: String = name.chars().take(80).collect();
-        Self::new(Code::UnknownTenant, format!("`{shown}` is not a tenant that you may read"))
+        Self::new(
+            Code::UnknownTenant,
+            format!("`{shown}` is not a tenant that you may read"),
+        )
     }
 
     /// What is stored can not be read: the reason goes to the node's own log, not to the caller.
     pub fn unreadable(reason: &dyn std::fmt::Display) -> Self {
         tracing::error!(%reason, "an answer could not be computed from what is stored");
-        Self::new(Code::Unreadable, "the node's log says why; run `verdict audit` on its data directory")
+        Self::new(
+            Code::Unreadable,
+            "the node's log says why; run `verdict audit` on its data directory",
+        )
     }
 }
 
@@ -160,7 +170,10 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self.code {
             Code::Unauthenticated => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"verdict\""));
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"verdict\""),
+                );
             }
             Code::NotYetKnown | Code::NotReached | Code::NotReady => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

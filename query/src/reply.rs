@@ -99,7 +99,11 @@ impl Reply {
         // Evidence about people: no cache between us and the caller keeps it.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::VARY, HeaderValue::from_static("accept, authorization"));
-        Self { status: StatusCode::OK, headers, body }
+        Self {
+            status: StatusCode::OK,
+            headers,
+            body,
+        }
     }
 
     fn header(&mut self, name: HeaderName, value: &str) {
@@ -126,11 +130,17 @@ pub(crate) enum Accept {
 impl Accept {
     /// Reads `Accept`: NDJSON if it is named, and not after `application/json`.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let named = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let named = headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
         let first = named.flat_map(|value| value.split(',')).find_map(|range| {
             let mut parts = range.split(';').map(str::trim);
             let refused = |parameter: &str| {
-                parameter.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0)
+                parameter
+                    .strip_prefix("q=")
+                    .and_then(|q| q.parse::<f32>().ok())
+                    .is_some_and(|q| q <= 0.0)
             };
             match parts.next()?.to_ascii_lowercase().as_str() {
                 "application/x-ndjson" | "application/ndjson" if !parts.any(refused) => Some(Self::Lines),
@@ -144,7 +154,6 @@ impl Accept {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
     use super::*;
 
     #[test]
@@ -154,10 +163,19 @@ mod tests {
             headers.insert(header::ACCEPT, accept.parse().unwrap());
             Accept::of(&headers)
         };
-        for lines in ["application/x-ndjson", "text/html, application/x-ndjson;q=0.9", "Application/NDJSON"] {
+        for lines in [
+            "application/x-ndjson",
+            "text/html, application/x-ndjson;q=0.9",
+            "Application/NDJSON",
+        ] {
             assert_eq!(of(lines), Accept::Lines, "{lines}");
         }
-        for json in ["*/*", "application/json, application/x-ndjson", "application/x-ndjson;q=0", ""] {
+        for json in [
+            "*/*",
+            "application/json, application/x-ndjson",
+            "application/x-ndjson;q=0",
+            "",
+        ] {
             assert_eq!(of(json), Accept::Json, "{json}");
         }
         assert_eq!(Accept::of(&HeaderMap::new()), Accept::Json);

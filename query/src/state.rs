@@ -53,7 +53,10 @@ pub struct Topics {
 
 impl Default for Topics {
     fn default() -> Self {
-        Self { events: "verdict.events.v1".to_owned(), platform: "verdict.platform.v1".to_owned() }
+        Self {
+            events: "verdict.events.v1".to_owned(),
+            platform: "verdict.platform.v1".to_owned(),
+        }
     }
 }
 

@@ -46,7 +46,14 @@ pub(crate) struct AsOf {
 impl AsOf {
     /// Pins a cut of a log under the rules of this release.
     pub(crate) fn new(log: &LogName, known_at: Timestamp, at: Timestamp, own: Pin, platform: Option<Pin>) -> Self {
-        Self { rules: RULES, known_at, at, log: log_mark(log), own, platform }
+        Self {
+            rules: RULES,
+            known_at,
+            at,
+            log: log_mark(log),
+            own,
+            platform,
+        }
     }
 
     /// The token.
@@ -57,12 +64,17 @@ impl AsOf {
     /// Reads a token that was given for a log.
     pub(crate) fn decode(token: &str, log: &LogName) -> Answer<Self> {
         let wrong = || {
-            Problem::new(Code::InvalidAsOf, "it must be given back exactly as an answer gave it; it is not such a token")
-                .with("parameter", "as_of")
+            Problem::new(
+                Code::InvalidAsOf,
+                "it must be given back exactly as an answer gave it; it is not such a token",
+            )
+            .with("parameter", "as_of")
         };
         let bytes = open(token).ok_or_else(wrong)?;
         let mut reader = Reader(&bytes);
-        let as_of = Self::read(&mut reader).filter(|_| reader.0.is_empty()).ok_or_else(wrong)?;
+        let as_of = Self::read(&mut reader)
+            .filter(|_| reader.0.is_empty())
+            .ok_or_else(wrong)?;
         as_of.check(log)?;
         Ok(as_of)
     }
@@ -73,8 +85,13 @@ impl AsOf {
             return Err(Problem::new(Code::ForeignAsOf, detail).with("parameter", "as_of"));
         }
         if self.rules != RULES {
-            let detail = format!("the token names version {} of the rules, this release answers by {RULES}", self.rules);
-            return Err(Problem::new(Code::UnknownRules, detail).with("rules", self.rules).with("known", RULES));
+            let detail = format!(
+                "the token names version {} of the rules, this release answers by {RULES}",
+                self.rules
+            );
+            return Err(Problem::new(Code::UnknownRules, detail)
+                .with("rules", self.rules)
+                .with("known", RULES));
         }
         Ok(())
     }
@@ -108,7 +125,14 @@ impl AsOf {
             2 => Some(reader.pin()?),
             _ => return None,
         };
-        Some(Self { rules, known_at, at, log, own, platform })
+        Some(Self {
+            rules,
+            known_at,
+            at,
+            log,
+            own,
+            platform,
+        })
     }
 }
 
@@ -150,7 +174,9 @@ impl Cursor {
             read().ok_or_else(|| wrong("it must be given back exactly as a list gave it; it is not such a token"))?;
         as_of.check(log)?;
         if mark != question_mark(question) {
-            return Err(wrong("it goes with another path or other filters; repeat those of the request that gave it"));
+            return Err(wrong(
+                "it goes with another path or other filters; repeat those of the request that gave it",
+            ));
         }
         Ok(Self { as_of, place })
     }
@@ -184,8 +210,10 @@ fn log_mark(log: &LogName) -> [u8; 8] {
 }
 
 fn question_mark(question: &[(&str, &str)]) -> [u8; 8] {
-    let parts: Vec<&[u8]> =
-        question.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
+    let parts: Vec<&[u8]> = question
+        .iter()
+        .flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()])
+        .collect();
     first_eight(&parts)
 }
 
@@ -232,13 +260,15 @@ impl<'a> Reader<'a> {
     }
 
     fn pin(&mut self) -> Option<Pin> {
-        Some(Pin { size: TreeSize(u64::from_be_bytes(self.array()?)), root: Hash(self.array()?) })
+        Some(Pin {
+            size: TreeSize(u64::from_be_bytes(self.array()?)),
+            root: Hash(self.array()?),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
     use super::*;
     use proptest::prelude::*;
 
@@ -250,7 +280,10 @@ mod tests {
 
     fn sample(tenant: &LogName) -> AsOf {
         let time = |micros| Timestamp::from_micros(micros).unwrap();
-        let pin = |n: u8| Pin { size: TreeSize(u64::from(n)), root: Hash([n; 32]) };
+        let pin = |n: u8| Pin {
+            size: TreeSize(u64::from(n)),
+            root: Hash([n; 32]),
+        };
         let platform = has_platform(tenant).then(|| pin(9));
         AsOf::new(tenant, time(1_772_323_250_001_000), time(5), pin(7), platform)
     }
@@ -268,28 +301,46 @@ mod tests {
     #[test]
     fn a_token_opens_its_own_tenant_only() {
         let token = sample(&tenant("acme")).encode();
-        assert_eq!(AsOf::decode(&token, &tenant("acme2")).unwrap_err().code(), Code::ForeignAsOf);
-        assert_eq!(AsOf::decode(&token, &tenant("_platform")).unwrap_err().code(), Code::ForeignAsOf);
+        assert_eq!(
+            AsOf::decode(&token, &tenant("acme2")).unwrap_err().code(),
+            Code::ForeignAsOf
+        );
+        assert_eq!(
+            AsOf::decode(&token, &tenant("_platform")).unwrap_err().code(),
+            Code::ForeignAsOf
+        );
         let platform = sample(&tenant("_platform"));
-        assert_eq!(AsOf::decode(&platform.encode(), &tenant("_platform")).unwrap(), platform);
+        assert_eq!(
+            AsOf::decode(&platform.encode(), &tenant("_platform")).unwrap(),
+            platform
+        );
     }
 
     #[test]
     fn a_token_of_other_rules_says_so() {
         let mut later = sample(&tenant("acme"));
         later.rules = RULES + 1;
-        assert_eq!(AsOf::decode(&later.encode(), &tenant("acme")).unwrap_err().code(), Code::UnknownRules);
+        assert_eq!(
+            AsOf::decode(&later.encode(), &tenant("acme")).unwrap_err().code(),
+            Code::UnknownRules
+        );
     }
 
     #[test]
     fn a_cursor_goes_with_its_question() {
         let acme = tenant("acme");
-        let cursor = Cursor { as_of: sample(&acme), place: place(Timestamp::MAX, 3) };
+        let cursor = Cursor {
+            as_of: sample(&acme),
+            place: place(Timestamp::MAX, 3),
+        };
         let token = cursor.encode(&[("actor", "user:a")]);
         assert_eq!(Cursor::decode(&token, &acme, &[("actor", "user:a")]).unwrap(), cursor);
         assert_eq!(read_place(&cursor.place), Some((Timestamp::MAX, 3)));
         for question in [&[("actor", "user:b")][..], &[][..], &[("actoru", "ser:a")][..]] {
-            assert_eq!(Cursor::decode(&token, &acme, question).unwrap_err().code(), Code::InvalidCursor);
+            assert_eq!(
+                Cursor::decode(&token, &acme, question).unwrap_err().code(),
+                Code::InvalidCursor
+            );
         }
         assert_eq!(AsOf::decode(&token, &acme).unwrap_err().code(), Code::InvalidAsOf);
     }

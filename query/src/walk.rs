@@ -6,9 +6,9 @@
 use verdict_schemas::{Kind, Outcome, Timestamp};
 use verdict_store::{Entry, Index, LeafIndex, Order, Scan, StoreError, TimeRange};
 
-use crate::ask::Question;
 use crate::filters::Filters;
 use crate::problem::{Answer, Problem};
+use crate::question::Question;
 
 /// So many entries of each index are looked at before one is chosen.
 const PROBE: usize = 256;
@@ -65,8 +65,16 @@ impl Head<'_> {
 
 impl<'q> Walk<'q> {
     /// Chooses an index for the filters and begins behind `from`.
-    pub(crate) fn plan(question: &'q Question<'_>, filters: &Filters, order: Order, from: Option<Place>) -> Answer<Self> {
-        let range = TimeRange { from: filters.from, until: filters.to };
+    pub(crate) fn plan(
+        question: &'q Question<'_>,
+        filters: &Filters,
+        order: Order,
+        from: Option<Place>,
+    ) -> Answer<Self> {
+        let range = TimeRange {
+            from: filters.from,
+            until: filters.to,
+        };
         let mut candidates = candidates(question, filters)?;
         let mut shortest = (usize::MAX, candidates.len() - 1);
         if candidates.len() > 1 {
@@ -76,7 +84,12 @@ impl<'q> Walk<'q> {
                 shortest = shortest.min((walk.take(PROBE).count(), place));
             }
         }
-        Self::open(question, &candidates.swap_remove(shortest.1), filters, (range, order, from))
+        Self::open(
+            question,
+            &candidates.swap_remove(shortest.1),
+            filters,
+            (range, order, from),
+        )
     }
 
     fn open(
@@ -90,8 +103,13 @@ impl<'q> Walk<'q> {
             Holds::Ranges(indexes) => {
                 for index in indexes {
                     if let Some(log) = question.cut.own.id {
-                        let scan = question.snapshot.scan(log, index, range, order, from, question.cut.own.size)?;
-                        heads.push(Head { next: None, rest: Rest::Scan(Box::new(scan)) });
+                        let scan = question
+                            .snapshot
+                            .scan(log, index, range, order, from, question.cut.own.size)?;
+                        heads.push(Head {
+                            next: None,
+                            rest: Rest::Scan(Box::new(scan)),
+                        });
                     }
                 }
             }
@@ -106,11 +124,20 @@ impl<'q> Walk<'q> {
                 if order == Order::NewestFirst {
                     entries.reverse();
                 }
-                heads.push(Head { next: None, rest: Rest::Entries(entries.into_iter()) });
+                heads.push(Head {
+                    next: None,
+                    rest: Rest::Entries(entries.into_iter()),
+                });
             }
         }
         heads.iter_mut().for_each(|head| drop(head.advance()));
-        Ok(Self { heads, order, last: None, exact: candidate.exact, outcome: filters.outcome })
+        Ok(Self {
+            heads,
+            order,
+            last: None,
+            exact: candidate.exact,
+            outcome: filters.outcome,
+        })
     }
 
     /// Does every entry that [`Walk::asks_for`] accepts stand for a decision that the filters accept?
@@ -153,17 +180,16 @@ impl Iterator for Walk<'_> {
         loop {
             let mut first: Option<(usize, Place)> = None;
             for (at, head) in self.heads.iter().enumerate() {
-                match &head.next {
-                    None => {}
+                let position = match &head.next {
+                    None => continue,
+                    Some(Ok(entry)) => entry.position(),
                     Some(Err(_)) => {
                         first = Some((at, (Timestamp::MIN, LeafIndex(0))));
                         break;
                     }
-                    Some(Ok(entry)) => {
-                        if first.is_none_or(|(_, best)| comes_before(self.order, entry.position(), best)) {
-                            first = Some((at, entry.position()));
-                        }
-                    }
+                };
+                if first.is_none_or(|(_, best)| comes_before(self.order, position, best)) {
+                    first = Some((at, position));
                 }
             }
             let (at, _) = first?;
@@ -184,7 +210,18 @@ impl Iterator for Walk<'_> {
 
 /// The indexes that can find what the filters accept, the one over all time last.
 fn candidates(question: &Question<'_>, filters: &Filters) -> Answer<Vec<Candidate>> {
-    let Filters { actor, action, resource, policy, version, environment, workload, agent, trace_id, .. } = filters;
+    let Filters {
+        actor,
+        action,
+        resource,
+        policy,
+        version,
+        environment,
+        workload,
+        agent,
+        trace_id,
+        ..
+    } = filters;
     let given = [
         actor.is_some(),
         resource.is_some(),
@@ -194,17 +231,31 @@ fn candidates(question: &Question<'_>, filters: &Filters) -> Answer<Vec<Candidat
         trace_id.is_some(),
         action.is_some() || workload.is_some(),
     ];
-    let only = |covered: &[usize]| given.iter().enumerate().all(|(place, given)| !given || covered.contains(&place));
+    let only = |covered: &[usize]| {
+        given
+            .iter()
+            .enumerate()
+            .all(|(place, given)| !given || covered.contains(&place))
+    };
     let mut candidates = Vec::new();
     let mut ranges = |ranges: Vec<Index>, covered: &[usize]| {
-        candidates.push(Candidate { holds: Holds::Ranges(ranges), exact: only(covered) });
+        candidates.push(Candidate {
+            holds: Holds::Ranges(ranges),
+            exact: only(covered),
+        });
     };
     if let Some(actor) = actor.as_ref().filter(|actor| actor.is_typed()) {
-        let index = |(kind, id): (&str, &str)| Index::Actor { r#type: kind.to_owned(), id: id.to_owned() };
+        let index = |(kind, id): (&str, &str)| Index::Actor {
+            r#type: kind.to_owned(),
+            id: id.to_owned(),
+        };
         ranges(actor.readings().map(index).collect(), &[0]);
     }
     if let Some(resource) = resource.as_ref().filter(|resource| resource.is_typed()) {
-        let index = |(kind, id): (&str, &str)| Index::Resource { r#type: kind.to_owned(), id: id.to_owned() };
+        let index = |(kind, id): (&str, &str)| Index::Resource {
+            r#type: kind.to_owned(),
+            id: id.to_owned(),
+        };
         ranges(resource.readings().map(index).collect(), &[1]);
     }
     if let Some(agent) = agent {
@@ -213,29 +264,54 @@ fn candidates(question: &Question<'_>, filters: &Filters) -> Answer<Vec<Candidat
     if policy.is_some() || version.is_some() {
         let cited = cited(question, filters)?;
         if cited.len() <= MOST_VERSIONS {
-            ranges(cited.into_iter().map(|cited| Index::Versions(vec![cited])).collect(), &[2, 3]);
+            ranges(
+                cited.into_iter().map(|cited| Index::Versions(vec![cited])).collect(),
+                &[2, 3],
+            );
         }
     }
     if let (Some(log), Some(trace)) = (question.cut.own.id, trace_id) {
-        let found = question.snapshot.by_trace(log, trace.as_str(), question.cut.own.size, MOST_OF_TRACE)?;
+        let found = question
+            .snapshot
+            .by_trace(log, trace.as_str(), question.cut.own.size, MOST_OF_TRACE)?;
         if found.len() < MOST_OF_TRACE {
-            candidates.push(Candidate { holds: Holds::Entries(found), exact: only(&[5]) });
+            candidates.push(Candidate {
+                holds: Holds::Entries(found),
+                exact: only(&[5]),
+            });
         }
     }
-    candidates.push(Candidate { holds: Holds::Ranges(vec![Index::Time]), exact: only(&[]) });
+    candidates.push(Candidate {
+        holds: Holds::Ranges(vec![Index::Time]),
+        exact: only(&[]),
+    });
     Ok(candidates)
 }
 
 /// The versions asked about that a decision of the cut cites. The catalogue knows those of later records too.
 fn cited(question: &Question<'_>, filters: &Filters) -> Answer<Vec<verdict_store::CitedVersion>> {
-    let Some(log) = question.cut.own.id else { return Ok(Vec::new()) };
-    let range = TimeRange { from: filters.from, until: filters.to };
-    let mut cited = question.snapshot.versions_cited(log, filters.policy.as_ref(), filters.version.as_ref())?;
-    cited.retain(|cited| filters.environment.as_deref().is_none_or(|wanted| cited.environment.as_str() == wanted));
+    let Some(log) = question.cut.own.id else {
+        return Ok(Vec::new());
+    };
+    let range = TimeRange {
+        from: filters.from,
+        until: filters.to,
+    };
+    let mut cited = question
+        .snapshot
+        .versions_cited(log, filters.policy.as_ref(), filters.version.as_ref())?;
+    cited.retain(|cited| {
+        filters
+            .environment
+            .as_deref()
+            .is_none_or(|wanted| cited.environment.as_str() == wanted)
+    });
     let mut in_cut = Vec::new();
     for cited in cited {
         let index = Index::Versions(vec![cited.clone()]);
-        let mut scan = question.snapshot.scan(log, &index, range, Order::NewestFirst, None, question.cut.own.size)?;
+        let mut scan = question
+            .snapshot
+            .scan(log, &index, range, Order::NewestFirst, None, question.cut.own.size)?;
         if scan.next().transpose()?.is_some() {
             in_cut.push(cited);
         }

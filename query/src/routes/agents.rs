@@ -8,11 +8,12 @@ use verdict_fold::{Evidence as _, Instance, RecordRef, SeriesHistory as _, Serie
 use verdict_schemas::{Body, Environment, Event, EventId, Incarnation, PolicyName, Scope, Timestamp, Version};
 use verdict_store::{Index, LeafIndex, Order, TimeRange};
 
-use crate::ask::{Asking, Question};
+use crate::ask::Asking;
 use crate::evidence::with_evidence;
 use crate::item::event_at;
 use crate::params::CUT;
 use crate::problem::Answer;
+use crate::question::Question;
 use crate::routes::effective::environment;
 
 /// So many of an agent's latest events are looked at for one of the incarnation meant.
@@ -70,24 +71,29 @@ struct Member {
 /// `GET /v1/tenants/{tenant}/agents`
 pub(crate) async fn list(asking: Asking) -> Response {
     asking
-        .about_tenant(&[CUT, &["environment", "policy", "version", "at", "limit", "cursor"]], |question| {
-            let limit = question.limit()?;
-            let environments = match question.params.text("environment") {
-                Some(_) => vec![environment(question)?],
-                None => environments(question)?,
-            };
-            let mut members = Vec::new();
-            for environment in environments {
-                members.extend(members_of(question, &environment)?);
-            }
-            question.page(members, limit, |member| item(question, member))
-        })
+        .about_tenant(
+            &[CUT, &["environment", "policy", "version", "at", "limit", "cursor"]],
+            |question| {
+                let limit = question.limit()?;
+                let environments = match question.params.text("environment") {
+                    Some(_) => vec![environment(question)?],
+                    None => environments(question)?,
+                };
+                let mut members = Vec::new();
+                for environment in environments {
+                    members.extend(members_of(question, &environment)?);
+                }
+                question.page(members, limit, |member| item(question, member))
+            },
+        )
         .await
 }
 
 /// The environments of the tenant with anything observed, by name.
 pub(crate) fn environments(question: &Question<'_>) -> Answer<Vec<Environment>> {
-    let Some(log) = question.cut.own.id else { return Ok(Vec::new()) };
+    let Some(log) = question.cut.own.id else {
+        return Ok(Vec::new());
+    };
     let mut environments = question.snapshot.environments(log)?;
     environments.sort_unstable();
     Ok(environments)
@@ -166,10 +172,17 @@ pub(crate) fn acts_at(question: &Question<'_>, record: RecordRef) -> Answer<Opti
 
 /// The latest event of an instance at or before the moment asked about.
 fn last_seen(question: &Question<'_>, member: &Member) -> Answer<Option<Timestamp>> {
-    let Some(log) = question.cut.own.id else { return Ok(None) };
+    let Some(log) = question.cut.own.id else {
+        return Ok(None);
+    };
     let index = Index::Agent(member.instance.agent.to_string());
-    let until = TimeRange { from: None, until: question.cut.at.plus_micros(1) };
-    let entries = question.snapshot.scan(log, &index, until, Order::NewestFirst, None, question.cut.own.size)?;
+    let until = TimeRange {
+        from: None,
+        until: question.cut.at.plus_micros(1),
+    };
+    let entries = question
+        .snapshot
+        .scan(log, &index, until, Order::NewestFirst, None, question.cut.own.size)?;
     for entry in entries.take(LOOKED_AT) {
         let entry = entry?;
         if let Some((_, event)) = event_at(question, entry.index)?

@@ -9,12 +9,13 @@ use serde::Serialize;
 use verdict_schemas::{Body, Timestamp};
 use verdict_store::{LeafIndex, Order};
 
-use crate::ask::{Asking, Question};
+use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::filters::{FILTERS, Filters};
 use crate::item::{EventItem, event_at};
 use crate::params::{CUT, LIST};
 use crate::problem::{Answer, Code, Problem};
+use crate::question::Question;
 use crate::reply::Reply;
 use crate::routes::events::{EventDocument, proof};
 use crate::token::{no_such_place, place, read_place};
@@ -27,12 +28,18 @@ pub(crate) async fn list(asking: Asking) -> Response {
             let filters = Filters::read(question)?;
             let limit = question.limit()?;
             let mut items = Vec::new();
-            let rest = visit(question, &filters, order(question)?, question.limits.examined, |found| {
-                if let Some(item) = found {
-                    items.push(item);
-                }
-                items.len() < limit
-            })?;
+            let rest = visit(
+                question,
+                &filters,
+                order(question)?,
+                question.limits.examined,
+                |found| {
+                    if let Some(item) = found {
+                        items.push(item);
+                    }
+                    items.len() < limit
+                },
+            )?;
             question.list(items, rest.map(|(f, index)| place(f, index.0)))
         })
         .await
@@ -59,10 +66,16 @@ pub(crate) async fn count(asking: Asking) -> Response {
                 walk.count(question.limits.counted, &mut count)?
             } else {
                 drop(walk);
-                visit(question, &filters, Order::NewestFirst, question.limits.examined, |found| {
-                    count += u64::from(found.is_some());
-                    true
-                })?
+                visit(
+                    question,
+                    &filters,
+                    Order::NewestFirst,
+                    question.limits.examined,
+                    |found| {
+                        count += u64::from(found.is_some());
+                        true
+                    },
+                )?
             };
             Reply::json(&Document {
                 count,
@@ -81,12 +94,16 @@ pub(crate) async fn one(asking: Asking) -> Response {
     asking
         .about_tenant(&[CUT], |question| {
             let id = question.segment("id");
-            let unknown = || Problem::new(Code::NotFound, format!("no decision `{id}` is in the log as of this cut"));
+            let unknown = || {
+                Problem::new(
+                    Code::NotFound,
+                    format!("no decision `{id}` is in the log as of this cut"),
+                )
+            };
             let log = question.cut.own.id.ok_or_else(unknown)?;
             let index = question
                 .snapshot
-                .by_decision_id(log, id, question.cut.own.size)
-                ?
+                .by_decision_id(log, id, question.cut.own.size)?
                 .ok_or_else(unknown)?;
             let (record, event) = event_at(question, index)?.ok_or_else(unknown)?;
             Reply::json(&EventDocument {

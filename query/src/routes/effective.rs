@@ -5,11 +5,12 @@ use serde::Serialize;
 use verdict_fold::{self as fold, Comparison, Effective, Run, SeriesKey};
 use verdict_schemas::{Environment, EnvironmentPattern, Layer, PolicyName, Scope, TenantId, Timestamp, WorkloadId};
 
-use crate::ask::{Asking, Question};
+use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::evidence::with_evidence;
 use crate::params::CUT;
 use crate::problem::{Answer, Problem};
+use crate::question::Question;
 use crate::reply::Reply;
 
 /// What stands around every answer about a moment (DESIGN section 6).
@@ -24,7 +25,12 @@ struct Envelope {
 impl Envelope {
     fn of(question: &Question<'_>) -> Self {
         let cut = &question.cut;
-        Self { known_at: cut.known_at, as_of: cut.token(), settled: cut.settled(), logs: cut.logs() }
+        Self {
+            known_at: cut.known_at,
+            as_of: cut.token(),
+            settled: cut.settled(),
+            logs: cut.logs(),
+        }
     }
 }
 
@@ -119,27 +125,30 @@ pub(crate) async fn history(asking: Asking) -> Response {
         runs: Vec<Run>,
     }
     asking
-        .about_tenant(&[CUT, &["layer", "environment", "workload", "policy", "from", "to"]], |question| {
-            let series = series(question)?;
-            let asked = moment(question)?;
-            let (from, to) = range(question)?;
-            // Runs do not say when a version was last used.
-            let runs = with_evidence(question, &asked.environment, &[], |evidence| {
-                Ok(fold::history(&asked, evidence, &series, from, to)?)
-            })?;
-            Reply::json(&Document {
-                tenant: &asked.tenant,
-                layer: series.scope.layer().as_str(),
-                environment: &asked.environment,
-                workload: asked.workload.as_ref(),
-                policy: &series.policy,
-                from,
-                to,
-                at: asked.at,
-                envelope: Envelope::of(question),
-                runs,
-            })
-        })
+        .about_tenant(
+            &[CUT, &["layer", "environment", "workload", "policy", "from", "to"]],
+            |question| {
+                let series = series(question)?;
+                let asked = moment(question)?;
+                let (from, to) = range(question)?;
+                // Runs do not say when a version was last used.
+                let runs = with_evidence(question, &asked.environment, &[], |evidence| {
+                    Ok(fold::history(&asked, evidence, &series, from, to)?)
+                })?;
+                Reply::json(&Document {
+                    tenant: &asked.tenant,
+                    layer: series.scope.layer().as_str(),
+                    environment: &asked.environment,
+                    workload: asked.workload.as_ref(),
+                    policy: &series.policy,
+                    from,
+                    to,
+                    at: asked.at,
+                    envelope: Envelope::of(question),
+                    runs,
+                })
+            },
+        )
         .await
 }
 
@@ -166,18 +175,28 @@ pub(crate) fn environment(question: &Question<'_>) -> Answer<Environment> {
 pub(crate) fn range(question: &Question<'_>) -> Answer<(Option<Timestamp>, Option<Timestamp>)> {
     let (from, to) = (question.params.time("from")?, question.params.time("to")?);
     match (from, to) {
-        (Some(from), Some(to)) if to < from => {
-            Err(Problem::invalid("to", &to.to_string(), &format!("it must not be before `from`, `{from}`")))
-        }
+        (Some(from), Some(to)) if to < from => Err(Problem::invalid(
+            "to",
+            &to.to_string(),
+            &format!("it must not be before `from`, `{from}`"),
+        )),
         both => Ok(both),
     }
 }
 
 /// The series that `history` is of.
 fn series(question: &Question<'_>) -> Answer<SeriesKey> {
-    let layers = [Layer::Global, Layer::Environment, Layer::TenantWide, Layer::Tenant, Layer::Workload];
+    let layers = [
+        Layer::Global,
+        Layer::Environment,
+        Layer::TenantWide,
+        Layer::Tenant,
+        Layer::Workload,
+    ];
     question.params.required("layer")?;
-    let layer = question.params.one_of("layer", &layers.map(|layer| (layer.as_str(), layer)))?;
+    let layer = question
+        .params
+        .one_of("layer", &layers.map(|layer| (layer.as_str(), layer)))?;
     let (tenant, environment) = (question.tenant.clone(), environment(question)?);
     let scope = match layer.unwrap_or(Layer::Global) {
         Layer::Global => Scope::Global,
@@ -188,9 +207,14 @@ fn series(question: &Question<'_>) -> Answer<SeriesKey> {
         }
         Layer::TenantWide => Scope::Tenant(tenant, EnvironmentPattern::Every),
         Layer::Tenant => Scope::Tenant(tenant, EnvironmentPattern::One(environment)),
-        Layer::Workload => {
-            Scope::Workload(tenant, environment, WorkloadId::from(question.params.required("workload")?))
-        }
+        Layer::Workload => Scope::Workload(
+            tenant,
+            environment,
+            WorkloadId::from(question.params.required("workload")?),
+        ),
     };
-    Ok(SeriesKey { scope, policy: PolicyName::from(question.params.required("policy")?) })
+    Ok(SeriesKey {
+        scope,
+        policy: PolicyName::from(question.params.required("policy")?),
+    })
 }

@@ -8,11 +8,12 @@ use uuid::Uuid;
 use verdict_schemas::{EventId, Timestamp};
 use verdict_store::{EventRecord, Flag, LeafIndex, Record};
 
-use crate::ask::{Asking, Question};
+use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::item::{EventItem, event_at};
 use crate::params::CUT;
 use crate::problem::{Answer, Code, Problem};
+use crate::question::Question;
 use crate::reply::Reply;
 
 /// An event, what became of it, and its proof.
@@ -64,10 +65,7 @@ pub(crate) async fn one(asking: Asking) -> Response {
             let id = Uuid::try_parse(text).map_err(|_| Problem::invalid("event_id", text, "it must be a UUID"))?;
             let unknown = || Problem::new(Code::NotFound, format!("no event `{id}` is in the log as of this cut"));
             let log = question.cut.own.id.ok_or_else(unknown)?;
-            let found = question
-                .snapshot
-                .by_event_id(log, EventId(id), question.cut.own.size)
-                ?;
+            let found = question.snapshot.by_event_id(log, EventId(id), question.cut.own.size)?;
             let mut others = Vec::new();
             let mut shown = None;
             for EventRecord { index, .. } in found {
@@ -77,7 +75,10 @@ pub(crate) async fn one(asking: Asking) -> Response {
                     // What counts is shown; of several sources the first, of none that counts the first conflict.
                     (None | Some((_, _, _, Some(_))), Some((record, event))) if shown.is_none() || plain => {
                         if let Some((_, other, status, _)) = shown.replace((event, record, status, of)) {
-                            others.push(Other { index: other.index.0, status });
+                            others.push(Other {
+                                index: other.index.0,
+                                status,
+                            });
                         }
                     }
                     _ => others.push(Other { index: index.0, status }),
@@ -101,7 +102,9 @@ pub(crate) async fn one(asking: Asking) -> Response {
 
 /// What became of the record at an index, and which one counts in its place.
 fn status(question: &Question<'_>, index: LeafIndex) -> Answer<(&'static str, Option<LeafIndex>)> {
-    let Some(log) = question.cut.own.id else { return Ok(("counts", None)) };
+    let Some(log) = question.cut.own.id else {
+        return Ok(("counts", None));
+    };
     let flag = question.snapshot.flag(log, index)?;
     Ok(match flag {
         Some(flag @ (Flag::Duplicate { of } | Flag::Conflict { of })) => (flag.as_str(), Some(of)),
@@ -112,7 +115,9 @@ fn status(question: &Question<'_>, index: LeafIndex) -> Answer<(&'static str, Op
 /// That a record of the question's own log is in it, at the size of the cut.
 pub(crate) fn proof(question: &Question<'_>, record: &Record) -> Answer<Proof> {
     let own = &question.cut.own;
-    let log = own.id.ok_or_else(|| Problem::new(Code::NotFound, "the log is empty as of this cut"))?;
+    let log = own
+        .id
+        .ok_or_else(|| Problem::new(Code::NotFound, "the log is empty as of this cut"))?;
     let hashes = question.snapshot.inclusion_proof(log, record.index, own.size)?;
     let leaf = question.store.leaf(&own.name, record);
     Ok(Proof {

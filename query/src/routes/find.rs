@@ -58,7 +58,12 @@ pub(crate) async fn find(asking: Asking) -> Response {
             }
             let complete = items.len() < MOST;
             items.truncate(MOST);
-            Reply::json(&Document { id, items, complete, known_at })
+            Reply::json(&Document {
+                id,
+                items,
+                complete,
+                known_at,
+            })
         })
         .await
 }
@@ -67,7 +72,12 @@ fn find_in(snapshot: &Snapshot<'_>, log: &LogInfo, tenant: &TenantId, id: &str, 
     let base = format!("/v1/tenants/{tenant}");
     let encoded = percent::encode(id);
     let mut add = |what, index: u64, href: String| {
-        items.push(Found { tenant: tenant.to_string(), what, index, href: format!("{base}{href}") });
+        items.push(Found {
+            tenant: tenant.to_string(),
+            what,
+            index,
+            href: format!("{base}{href}"),
+        });
     };
     if let Ok(uuid) = Uuid::try_parse(id) {
         for found in snapshot.by_event_id(log.id, EventId(uuid), log.visible)? {
@@ -78,7 +88,9 @@ fn find_in(snapshot: &Snapshot<'_>, log: &LogInfo, tenant: &TenantId, id: &str, 
         add("decision", index.0, format!("/decisions/{encoded}"));
     }
     let intents = snapshot.intents(log.id, log.visible)?;
-    let rollout = intents.as_ref().and_then(|intents| intents.cut(log.visible.0).rollout(&RolloutId::from(id)));
+    let rollout = intents
+        .as_ref()
+        .and_then(|intents| intents.cut(log.visible.0).rollout(&RolloutId::from(id)));
     if let Some(rollout) = rollout {
         add("rollout", rollout.started.record.index, format!("/rollouts/{encoded}"));
     }
@@ -86,7 +98,10 @@ fn find_in(snapshot: &Snapshot<'_>, log: &LogInfo, tenant: &TenantId, id: &str, 
         add("trace", first.index.0, format!("/decisions?trace_id={encoded}"));
     }
     let (index, always) = (Index::Agent(id.to_owned()), TimeRange::default());
-    if let Some(entry) = snapshot.scan(log.id, &index, always, Order::NewestFirst, None, log.visible)?.next() {
+    if let Some(entry) = snapshot
+        .scan(log.id, &index, always, Order::NewestFirst, None, log.visible)?
+        .next()
+    {
         add("agent", entry?.index.0, format!("/decisions?agent={encoded}"));
     }
     Ok(())

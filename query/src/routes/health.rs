@@ -10,13 +10,23 @@ use crate::state::QueryState;
 
 /// `GET /healthz`: the process runs and answers.
 pub(crate) async fn healthz() -> Response {
-    (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "ok\n").into_response()
+    (
+        StatusCode::OK,
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        "ok\n",
+    )
+        .into_response()
 }
 
 /// `GET /readyz`: it should get requests. Not before the store has checked itself and, with Kafka, caught up.
 pub(crate) async fn readyz(State(state): State<QueryState>) -> Response {
     match (state.ready)() {
-        Ok(()) => (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "ready\n").into_response(),
+        Ok(()) => (
+            StatusCode::OK,
+            [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+            "ready\n",
+        )
+            .into_response(),
         Err(reason) => Problem::new(Code::NotReady, reason).into_response(),
     }
 }
@@ -29,12 +39,19 @@ pub(crate) async fn problem(State(state): State<QueryState>, Path(code): Path<St
         title: &'static str,
         status: u16,
     }
-    let own = Code::ALL.iter().map(|known| (known.as_str(), known.status(), known.title()));
-    let found = own.chain(state.problems.iter().copied()).find(|(known, ..)| *known == code);
+    let own = Code::ALL
+        .iter()
+        .map(|known| (known.as_str(), known.status(), known.title()));
+    let found = own
+        .chain(state.problems.iter().copied())
+        .find(|(known, ..)| *known == code);
     match found {
-        Some((code, status, title)) => {
-            axum::Json(Entry { r#type: format!("/problems/{code}"), title, status: status.as_u16() }).into_response()
-        }
+        Some((code, status, title)) => axum::Json(Entry {
+            r#type: format!("/problems/{code}"),
+            title,
+            status: status.as_u16(),
+        })
+        .into_response(),
         None => Problem::new(Code::UnknownRoute, "there is no problem of that name").into_response(),
     }
 }

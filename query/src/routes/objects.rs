@@ -64,7 +64,10 @@ struct By {
 
 impl From<TypedId> for By {
     fn from(name: TypedId) -> Self {
-        Self { r#type: name.r#type, id: name.id }
+        Self {
+            r#type: name.r#type,
+            id: name.id,
+        }
     }
 }
 
@@ -93,7 +96,8 @@ struct Evidence<'a> {
 impl Desired {
     fn new(changed: ObjectChanged, since: Timestamp, at: Timestamp) -> Self {
         let ended = changed.after.is_none();
-        let valid = changed.valid_from.is_none_or(|from| from <= at) && changed.valid_until.is_none_or(|until| at < until);
+        let valid =
+            changed.valid_from.is_none_or(|from| from <= at) && changed.valid_until.is_none_or(|until| at < until);
         Self {
             version: changed.version,
             before: changed.before,
@@ -130,13 +134,23 @@ pub(crate) async fn one(asking: Asking) -> Response {
             let (kind, id, at) = (question.segment("kind"), question.segment("id"), question.cut.at);
             let unknown = || Problem::new(Code::NotFound, format!("no object `{kind}` `{id}` at or before `{at}`"));
             let log = question.cut.own.id.ok_or_else(unknown)?;
-            let index = Index::Object { kind: kind.to_owned(), id: id.to_owned() };
-            let until = TimeRange { from: None, until: at.plus_micros(1) };
+            let index = Index::Object {
+                kind: kind.to_owned(),
+                id: id.to_owned(),
+            };
+            let until = TimeRange {
+                from: None,
+                until: at.plus_micros(1),
+            };
             let (mut desired, mut observed, mut evidence) = (None, None, Vec::new());
             let size = question.cut.own.size;
-            let scan = question.snapshot.scan(log, &index, until, Order::NewestFirst, None, size)?;
+            let scan = question
+                .snapshot
+                .scan(log, &index, until, Order::NewestFirst, None, size)?;
             for entry in scan.take(question.limits.examined) {
-                let Some((record, event)) = event_at(question, entry?.index)? else { continue };
+                let Some((record, event)) = event_at(question, entry?.index)? else {
+                    continue;
+                };
                 let kind = event.body.kind();
                 let meta = event.meta;
                 match event.body {
@@ -145,7 +159,10 @@ pub(crate) async fn one(asking: Asking) -> Response {
                         desired = Some(Desired::new(*changed, since, at));
                     }
                     Body::ReconciliationReported(report) if observed.is_none() => {
-                        observed = Some(Observed::new(report, fold::observed_at(meta.event_time, record.recorded_time)));
+                        observed = Some(Observed::new(
+                            report,
+                            fold::observed_at(meta.event_time, record.recorded_time),
+                        ));
                     }
                     _ => continue,
                 }
@@ -163,9 +180,10 @@ pub(crate) async fn one(asking: Asking) -> Response {
                 return Err(unknown());
             }
             evidence.sort_unstable_by_key(|record| record.index);
-            let drift = desired.as_ref().zip(observed.as_ref()).map(|(desired, observed): (&Desired, &Observed)| {
-                desired.after != observed.observed_version
-            });
+            let drift = desired
+                .as_ref()
+                .zip(observed.as_ref())
+                .map(|(desired, observed): (&Desired, &Observed)| desired.after != observed.observed_version);
             Reply::json(&Document {
                 tenant: question.tenant.as_str(),
                 object: ObjectRef { kind, id },

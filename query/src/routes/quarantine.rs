@@ -7,10 +7,11 @@ use serde::Serialize;
 use verdict_schemas::{SchemaRef, Timestamp};
 use verdict_store::{Flag, LeafIndex, RouteFlag};
 
-use crate::ask::{Asking, Question};
+use crate::ask::Asking;
 use crate::item::{PositionItem, provenance};
 use crate::params::{CUT, LIST};
 use crate::problem::Answer;
+use crate::question::Question;
 use crate::routes::decisions::order;
 use crate::token::{place, read_place};
 
@@ -72,16 +73,25 @@ struct Why {
 impl From<Flag> for Why {
     fn from(flag: Flag) -> Self {
         match flag {
-            Flag::Malformed { rule, field, detail } => {
-                Self { rule: Some(rule), field, detail: Some(detail), ..Self::default() }
-            }
-            Flag::Duplicate { of } | Flag::Conflict { of } => Self { of: Some(of.0), ..Self::default() },
+            Flag::Malformed { rule, field, detail } => Self {
+                rule: Some(rule),
+                field,
+                detail: Some(detail),
+                ..Self::default()
+            },
+            Flag::Duplicate { of } | Flag::Conflict { of } => Self {
+                of: Some(of.0),
+                ..Self::default()
+            },
             Flag::AwaitingSchema { reference } => {
                 let schema = match reference {
                     SchemaRef::Confluent(id) => format!("confluent:{id}"),
                     SchemaRef::Fingerprint(fingerprint) => format!("fingerprint:{fingerprint:016x}"),
                 };
-                Self { schema: Some(schema), ..Self::default() }
+                Self {
+                    schema: Some(schema),
+                    ..Self::default()
+                }
             }
             Flag::Unrouted { reason } => {
                 let detail = match reason {
@@ -90,9 +100,15 @@ impl From<Flag> for Why {
                     Some(RouteFlag::NoKey) => "the record has no key",
                     None => "the record does not say why",
                 };
-                Self { detail: Some(detail.to_owned()), ..Self::default() }
+                Self {
+                    detail: Some(detail.to_owned()),
+                    ..Self::default()
+                }
             }
-            Flag::UnknownKind { kind } => Self { kind: Some(kind), ..Self::default() },
+            Flag::UnknownKind { kind } => Self {
+                kind: Some(kind),
+                ..Self::default()
+            },
         }
     }
 }
@@ -103,7 +119,9 @@ pub(crate) async fn list(asking: Asking) -> Response {
         .about_log(&[CUT, LIST, &["flag"]], |question| {
             let wanted = question.params.one_of("flag", &FLAGS)?;
             let (order, limit, from) = (order(question)?, question.limit()?, from(question)?);
-            let Some(log) = question.cut.own.id else { return question.list(Vec::<Item>::new(), None) };
+            let Some(log) = question.cut.own.id else {
+                return question.list(Vec::<Item>::new(), None);
+            };
             let (mut items, mut rest, mut walked) = (Vec::new(), None, 0);
             for entry in question.snapshot.flags(log, order, from, question.cut.own.size)? {
                 let (index, flag) = entry?;
@@ -151,4 +169,3 @@ fn item(question: &Question<'_>, index: LeafIndex, flag: Flag) -> Answer<Option<
         value: STANDARD.encode(record.value.get(..SHOWN).unwrap_or(&record.value)),
     }))
 }
-

@@ -6,13 +6,16 @@
 use axum::response::Response;
 use serde::Serialize;
 use verdict_fold::{IntentCut, RolloutStatus, StandingRollout, rollout_status};
-use verdict_schemas::{Environment, EnvironmentPattern, EventId, Labels, PolicyName, RolloutId, Scope, TenantId, Timestamp, Version};
+use verdict_schemas::{
+    Environment, EnvironmentPattern, EventId, Labels, PolicyName, RolloutId, Scope, TenantId, Timestamp, Version,
+};
 
-use crate::ask::{Asking, Question};
+use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::evidence::{Intents, with_evidence};
 use crate::params::{CUT, LIST};
 use crate::problem::{Answer, Code, Problem};
+use crate::question::Question;
 use crate::reply::Reply;
 use crate::routes::agents::environments;
 use crate::routes::decisions::order;
@@ -78,7 +81,11 @@ pub(crate) async fn list(asking: Asking) -> Response {
         .about_tenant(&[CUT, LIST, &["policy", "environment", "at"]], |question| {
             let (limit, order) = (question.limit()?, order(question)?);
             let policy = question.params.text("policy");
-            let environment = question.params.text("environment").map(|_| environment(question)).transpose()?;
+            let environment = question
+                .params
+                .text("environment")
+                .map(|_| environment(question))
+                .transpose()?;
             let intents = Intents::of(question)?;
             let mut rollouts = Vec::new();
             for intents in intents.logs() {
@@ -88,16 +95,24 @@ pub(crate) async fn list(asking: Asking) -> Response {
                 let plan = rollout.plan();
                 rollout.started.f <= question.cut.at
                     && policy.is_none_or(|policy| policy == plan.policy.as_str())
-                    && environment.as_ref().is_none_or(|environment| covers(&plan.scope, question, environment))
+                    && environment
+                        .as_ref()
+                        .is_none_or(|environment| covers(&plan.scope, question, environment))
             });
             // By when they started; of one instant the tenant's own first, then by index.
             rollouts.sort_by_key(|(intents, rollout)| {
-                (rollout.started.f, intents.tenant().is_platform(), rollout.started.record.index)
+                (
+                    rollout.started.f,
+                    intents.tenant().is_platform(),
+                    rollout.started.record.index,
+                )
             });
             if order == verdict_store::Order::NewestFirst {
                 rollouts.reverse();
             }
-            question.page(rollouts, limit, |(intents, rollout)| Ok(item(question, intents, rollout)))
+            question.page(rollouts, limit, |(intents, rollout)| {
+                Ok(item(question, intents, rollout))
+            })
         })
         .await
 }
@@ -126,9 +141,15 @@ pub(crate) async fn one(asking: Asking) -> Response {
         .about_tenant(&[CUT, &["environment", "at"]], |question| {
             let id = RolloutId::from(question.segment("id"));
             let intents = Intents::of(question)?;
-            let found = intents.logs().into_iter().find_map(|intents| Some((intents, intents.rollout(&id)?)));
+            let found = intents
+                .logs()
+                .into_iter()
+                .find_map(|intents| Some((intents, intents.rollout(&id)?)));
             let (intents, rollout) = found.ok_or_else(|| {
-                Problem::new(Code::NotFound, format!("no rollout `{id}` has started in the log as of this cut"))
+                Problem::new(
+                    Code::NotFound,
+                    format!("no rollout `{id}` has started in the log as of this cut"),
+                )
             })?;
             let mut told = Vec::new();
             for environment in concerned(question, &rollout.plan().scope)? {
@@ -183,7 +204,11 @@ fn item(question: &Question<'_>, intents: IntentCut<'_>, rollout: StandingRollou
     let standing = standing(intents, &rollout, at);
     let taken = rollout.taken.filter(|taken| taken.f <= at);
     let completed = intents.completed(&plan.rollout_id).filter(|claim| claim.f <= at);
-    let records = [Some(rollout.started.record), taken.map(|taken| taken.record), completed.map(|claim| claim.record)];
+    let records = [
+        Some(rollout.started.record),
+        taken.map(|taken| taken.record),
+        completed.map(|claim| claim.record),
+    ];
     Item {
         rollout_id: plan.rollout_id.clone(),
         tenant: intents.tenant().clone(),
@@ -191,7 +216,10 @@ fn item(question: &Question<'_>, intents: IntentCut<'_>, rollout: StandingRollou
         policy: plan.policy.clone(),
         to_version: plan.to_version.clone(),
         target: plan.target.clone(),
-        quorum: QuorumItem { percent: plan.quorum.percent, min_agents: plan.quorum.min_agents },
+        quorum: QuorumItem {
+            percent: plan.quorum.percent,
+            min_agents: plan.quorum.min_agents,
+        },
         max_inconsistency_ms: plan.max_inconsistency_ms,
         state: standing.state,
         started: rollout.started.f,
@@ -220,12 +248,19 @@ fn standing(intents: IntentCut<'_>, rollout: &StandingRollout<'_>, at: Timestamp
     let it = rollout.started.record.index;
     // The last span up to `at` in which it was asked for.
     let span = if rollout.plan().target.is_some() {
-        let open = desired.opened(at).iter().find(|open| open.rollout.started.record.index == it);
+        let open = desired
+            .opened(at)
+            .iter()
+            .find(|open| open.rollout.started.record.index == it);
         open.map(|open| (open.rollout.a, open.until))
     } else {
         let is_it = |top: &StandingRollout<'_>| top.started.record.index == it;
-        let runs = desired.top_runs().iter().filter(|run| run.top.as_ref().is_some_and(is_it));
-        runs.filter_map(|run| Some((run.since?, run.until))).rfind(|(since, _)| *since <= at)
+        let runs = desired
+            .top_runs()
+            .iter()
+            .filter(|run| run.top.as_ref().is_some_and(is_it));
+        runs.filter_map(|run| Some((run.since?, run.until)))
+            .rfind(|(since, _)| *since <= at)
     };
     let since = span.map(|(since, _)| since);
     let until = span.and_then(|(_, until)| until).filter(|until| *until <= at);

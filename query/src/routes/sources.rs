@@ -1,12 +1,16 @@
 //! `sources`: what each emitter sent, how late, and whether its sequence numbers are whole.
 
+use std::collections::BTreeMap;
+
 use axum::response::Response;
 use serde::Serialize;
 use verdict_schemas::Timestamp;
-use verdict_store::{Coverage, SourceReport};
+use verdict_store::{Coverage, KafkaPartition, SourceReport};
 
 use crate::ask::Asking;
 use crate::params::CUT;
+use crate::problem::Answer;
+use crate::question::Question;
 
 #[derive(Serialize)]
 struct Item {
@@ -79,6 +83,44 @@ impl Item {
     }
 }
 
+impl Item {
+    fn partition(partition: &KafkaPartition, gaps: &[verdict_store::Gap]) -> Self {
+        let missing = gaps.iter().map(|gap| gap.to - gap.from).fold(0, u64::saturating_add);
+        let sequence = Sequence {
+            incarnation: partition.cluster.to_string(),
+            first: None,
+            last: None,
+            final_sequence: None,
+            missing,
+            repeated: 0,
+            gaps: gaps
+                .iter()
+                .map(|gap| Gap {
+                    from: gap.from,
+                    until: gap.to,
+                })
+                .collect(),
+        };
+        Self {
+            source: Some(format!("kafka:{}/{}", partition.topic, partition.partition)),
+            events: 0,
+            duplicates: 0,
+            conflicts: 0,
+            malformed: 0,
+            first_recorded: None,
+            last_recorded: None,
+            last_event_time: None,
+            lateness: Lateness {
+                max_us: 0,
+                mean_us: 0,
+                ahead: 0,
+            },
+            missing,
+            sequences: vec![sequence],
+        }
+    }
+}
+
 impl Sequence {
     fn new(coverage: Coverage) -> Self {
         Self {
@@ -93,14 +135,34 @@ impl Sequence {
     }
 }
 
+/// A Kafka partition is a source, too: its offsets are the sequence. It is listed where offsets of it were lost before they
+/// could be read (A4), as far as that was noticed by `known_at`. Which tenants' records they were, nobody can tell.
+fn partitions_with_gaps(question: &Question<'_>) -> Answer<Vec<Item>> {
+    let mut lost: BTreeMap<KafkaPartition, Vec<verdict_store::Gap>> = BTreeMap::new();
+    for gap in question.store.gaps()? {
+        let of_platform = *gap.partition.topic == *question.topics.platform;
+        if gap.noticed_at <= question.cut.known_at && of_platform == question.tenant.is_platform() {
+            lost.entry(gap.partition.clone()).or_default().push(gap);
+        }
+    }
+    Ok(lost
+        .into_iter()
+        .map(|(partition, gaps)| Item::partition(&partition, &gaps))
+        .collect())
+}
+
 /// `GET /v1/tenants/{tenant}/sources`
 pub(crate) async fn list(asking: Asking) -> Response {
     asking
         .about_tenant(&[CUT, &["limit", "cursor"]], |question| {
             let limit = question.limit()?;
-            let Some(log) = question.cut.own.id else { return question.list(Vec::<Item>::new(), None) };
+            let Some(log) = question.cut.own.id else {
+                return question.list(Vec::<Item>::new(), None);
+            };
             let sources = question.snapshot.sources(log, question.cut.own.size)?;
-            question.page(sources, limit, |source| Ok(Item::new(source)))
+            let lost = partitions_with_gaps(question)?;
+            let items: Vec<Item> = lost.into_iter().chain(sources.into_iter().map(Item::new)).collect();
+            question.page(items, limit, Ok)
         })
         .await
 }

@@ -16,7 +16,12 @@ async fn node() -> Node {
         format!("[[token]]\nname = '{name}'\nsha256 = '{digest}'\ntenants = ['{tenants}']\nroles = ['{role}']\n")
     };
     let file = tempfile::NamedTempFile::new().unwrap();
-    let tokens = [token("one", "acme", "read"), token("all", "*", "admin"), token("emitter", "acme", "emit")].concat();
+    let tokens = [
+        token("one", "acme", "read"),
+        token("all", "*", "admin"),
+        token("emitter", "acme", "emit"),
+    ]
+    .concat();
     std::fs::write(file.path(), tokens).unwrap();
     let access = Access::read(file.path()).unwrap();
     let owners = BTreeMap::from([(TenantId::parse("elsewhere").unwrap(), "https://b.example".to_owned())]);
@@ -35,12 +40,16 @@ async fn node() -> Node {
 }
 
 async fn get(node: &Node, token: &str, path: &str) -> Reply {
-    node.send("GET", path, &[("authorization", &format!("Bearer {token}"))]).await
+    node.send("GET", path, &[("authorization", &format!("Bearer {token}"))])
+        .await
 }
 
 /// What a reply gives away: status, headers, body.
 fn seen(reply: &Reply, tenant: &str) -> (u16, Vec<(String, String)>, String) {
-    let headers = reply.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    let headers = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
     // Lengths differ with the name asked for and nothing else.
     let headers = headers.filter(|(name, _)| name != "content-length").collect();
     (reply.status.as_u16(), headers, reply.text().replace(tenant, "TENANT"))
@@ -75,16 +84,32 @@ async fn a_tenant_that_may_not_be_read_is_one_that_does_not_exist() {
         assert_eq!(hidden.problem(), "unknown_tenant", "{rest}");
         assert_eq!(seen(&hidden, "globex"), seen(&absent, "nobody"), "{rest}");
         // To send is not to read.
-        assert_eq!(get(&node, "emitter", &format!("/v1/tenants/acme/{rest}")).await.problem(), "unknown_tenant");
+        assert_eq!(
+            get(&node, "emitter", &format!("/v1/tenants/acme/{rest}"))
+                .await
+                .problem(),
+            "unknown_tenant"
+        );
     }
-    assert_eq!(get(&node, "all", "/v1/tenants/globex/decisions/secret").await.status, 200);
+    assert_eq!(
+        get(&node, "all", "/v1/tenants/globex/decisions/secret").await.status,
+        200
+    );
 }
 
 #[tokio::test]
 async fn nobody_is_told_anything_without_a_token() {
     let node = node().await;
-    for path in ["/v1/tenants/acme/effective?environment=prod", "/v1/tenants/nobody/effective", "/v1/find?id=shared"] {
-        for headers in [&[][..], &[("authorization", "Bearer wrong")], &[("authorization", "Basic b25l")]] {
+    for path in [
+        "/v1/tenants/acme/effective?environment=prod",
+        "/v1/tenants/nobody/effective",
+        "/v1/find?id=shared",
+    ] {
+        for headers in [
+            &[][..],
+            &[("authorization", "Bearer wrong")],
+            &[("authorization", "Basic b25l")],
+        ] {
             let reply = node.send("GET", path, headers).await;
             assert_eq!(reply.problem(), "unauthenticated", "{path}");
             assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"verdict\"");
@@ -101,10 +126,19 @@ async fn nobody_is_told_anything_without_a_token() {
 #[tokio::test]
 async fn any_reader_of_a_tenant_may_read_what_the_platform_intends() {
     let node = node().await;
-    let platform = get(&node, "one", "/v1/tenants/_platform/effective?environment=prod").await.json();
+    let platform = get(&node, "one", "/v1/tenants/_platform/effective?environment=prod")
+        .await
+        .json();
     assert_eq!(platform["policies"][0]["policy"], "base");
-    let own = get(&node, "one", "/v1/tenants/acme/effective?environment=prod").await.json();
-    let policies: Vec<_> = own["policies"].as_array().unwrap().iter().map(|entry| &entry["policy"]).collect();
+    let own = get(&node, "one", "/v1/tenants/acme/effective?environment=prod")
+        .await
+        .json();
+    let policies: Vec<_> = own["policies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["policy"])
+        .collect();
     assert_eq!(policies, ["base", "authz"]);
     assert_eq!(own["policies"][0]["evidence"][0]["tenant"], "_platform");
 }
@@ -113,15 +147,32 @@ async fn any_reader_of_a_tenant_may_read_what_the_platform_intends() {
 async fn find_looks_into_no_tenant_that_the_caller_may_not_read() {
     let node = node().await;
     let tenants = |found: &serde_json::Value| -> Vec<String> {
-        found["items"].as_array().unwrap().iter().map(|item| item["tenant"].as_str().unwrap().to_owned()).collect()
+        found["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["tenant"].as_str().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(tenants(&get(&node, "one", "/v1/find?id=shared").await.json()), ["acme"]);
-    assert_eq!(tenants(&get(&node, "all", "/v1/find?id=shared").await.json()), ["acme", "globex"]);
-    assert_eq!(tenants(&get(&node, "one", "/v1/find?id=secret").await.json()), Vec::<String>::new());
-    assert_eq!(tenants(&get(&node, "one", "/v1/find?id=g1").await.json()), ["_platform"]);
+    assert_eq!(
+        tenants(&get(&node, "all", "/v1/find?id=shared").await.json()),
+        ["acme", "globex"]
+    );
+    assert_eq!(
+        tenants(&get(&node, "one", "/v1/find?id=secret").await.json()),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        tenants(&get(&node, "one", "/v1/find?id=g1").await.json()),
+        ["_platform"]
+    );
     let found = get(&node, "all", "/v1/find?id=secret").await.json();
     let href = found["items"][0]["href"].as_str().unwrap().to_owned();
-    assert_eq!(get(&node, "all", &href).await.json()["event"]["body"]["decision_id"], "secret");
+    assert_eq!(
+        get(&node, "all", &href).await.json()["event"]["body"]["decision_id"],
+        "secret"
+    );
 }
 
 #[tokio::test]
@@ -129,8 +180,15 @@ async fn a_tenant_held_elsewhere_is_answered_with_where() {
     let node = node().await;
     let path = "/v1/tenants/elsewhere/effective?environment=prod&at=2026-03-01T00:00:00%2B01:00";
     let reply = get(&node, "all", path).await;
-    assert_eq!((reply.status.as_u16(), reply.header("location")), (307, &*format!("https://b.example{path}")));
-    assert_eq!(get(&node, "one", path).await.problem(), "unknown_tenant", "not even where");
+    assert_eq!(
+        (reply.status.as_u16(), reply.header("location")),
+        (307, &*format!("https://b.example{path}"))
+    );
+    assert_eq!(
+        get(&node, "one", path).await.problem(),
+        "unknown_tenant",
+        "not even where"
+    );
 }
 
 #[tokio::test]
@@ -138,8 +196,20 @@ async fn what_belongs_to_no_tenant_is_the_administrators() {
     let node = node().await;
     node.append_raw("_unrouted.3", "2026-03-01T00:00:00Z", b"whose?").await;
     let list = get(&node, "all", "/v1/tenants/_unrouted.3/quarantine").await.json();
-    assert_eq!((&list["items"][0]["flag"], &list["logs"][0]["tenant"]), (&json!("unrouted"), &json!("_unrouted.3")));
-    assert_eq!(get(&node, "one", "/v1/tenants/_unrouted.3/quarantine").await.problem(), "unknown_tenant");
-    assert_eq!(get(&node, "all", "/v1/tenants/_unrouted.4/quarantine").await.problem(), "unknown_tenant");
-    assert_eq!(get(&node, "all", "/v1/tenants/_unrouted.3/decisions").await.problem(), "unknown_tenant");
+    assert_eq!(
+        (&list["items"][0]["flag"], &list["logs"][0]["tenant"]),
+        (&json!("unrouted"), &json!("_unrouted.3"))
+    );
+    assert_eq!(
+        get(&node, "one", "/v1/tenants/_unrouted.3/quarantine").await.problem(),
+        "unknown_tenant"
+    );
+    assert_eq!(
+        get(&node, "all", "/v1/tenants/_unrouted.4/quarantine").await.problem(),
+        "unknown_tenant"
+    );
+    assert_eq!(
+        get(&node, "all", "/v1/tenants/_unrouted.3/decisions").await.problem(),
+        "unknown_tenant"
+    );
 }

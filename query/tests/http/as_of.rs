@@ -20,7 +20,9 @@ mod verdict_merkle_check {
 
     pub(crate) fn verify(proof: &Value) -> bool {
         let hex = |value: &Value| hex::decode(value.as_str().unwrap()).unwrap();
-        let leaf = base64::engine::general_purpose::STANDARD.decode(proof["leaf"].as_str().unwrap()).unwrap();
+        let leaf = base64::engine::general_purpose::STANDARD
+            .decode(proof["leaf"].as_str().unwrap())
+            .unwrap();
         let mut root = hash(&[&[0], &leaf]);
         if root != hex(&proof["leaf_hash"]) {
             return false;
@@ -67,7 +69,12 @@ async fn the_same_as_of_gives_the_same_bytes_after_more_events_a_restart_and_a_r
     events.extend((10..15).map(|n| decision(n, 5.0, "acme", json!({}))));
     node.append(&events).await;
     node.append_raw("acme", &at(6.0), b"{").await;
-    let pinned = node.ask(&format!("/v1/tenants/acme/effective?environment=prod&known_at={}", at(100.0))).await;
+    let pinned = node
+        .ask(&format!(
+            "/v1/tenants/acme/effective?environment=prod&known_at={}",
+            at(100.0)
+        ))
+        .await;
     let as_of = pinned["as_of"].as_str().unwrap().to_owned();
     let path = |question: &str| {
         let join = if question.contains('?') { '&' } else { '?' };
@@ -77,7 +84,11 @@ async fn the_same_as_of_gives_the_same_bytes_after_more_events_a_restart_and_a_r
     for question in QUESTIONS {
         before.push(node.get(&path(question)).await.text());
     }
-    assert!(before[0].contains("\"version\":\"v1\",\"state\":\"effective\""), "{}", before[0]);
+    assert!(
+        before[0].contains("\"version\":\"v1\",\"state\":\"effective\""),
+        "{}",
+        before[0]
+    );
     // Late, out of order, in conflict, malformed: everything that could change a past that is not pinned.
     let mut later = vec![
         started(3, 101.0, "acme", "r2", "v2"),
@@ -95,8 +106,14 @@ async fn the_same_as_of_gives_the_same_bytes_after_more_events_a_restart_and_a_r
     }
     node.append(&later).await;
     node.append_raw("acme", &at(102.0), b"[]").await;
-    let changed = node.ask("/v1/tenants/acme/effective?environment=prod&at=2026-03-01T00:00:08Z").await;
-    assert_eq!(changed["policies"].as_array().unwrap()[0]["distribution"][0]["version"], "v2", "what is not pinned moved");
+    let changed = node
+        .ask("/v1/tenants/acme/effective?environment=prod&at=2026-03-01T00:00:08Z")
+        .await;
+    assert_eq!(
+        changed["policies"].as_array().unwrap()[0]["distribution"][0]["version"],
+        "v2",
+        "what is not pinned moved"
+    );
     async fn same(node: &Node, when: &str, before: &[String], path: impl Fn(&str) -> String) {
         for (question, before) in QUESTIONS.iter().zip(before) {
             assert_eq!(&node.get(&path(question)).await.text(), before, "{question} {when}");
@@ -115,17 +132,27 @@ async fn a_given_moment_wins_over_the_pinned_one_and_is_pinned_in_turn() {
     node.append(&[started(1, 0.0, "acme", "r1", "v1")]).await;
     let base = "/v1/tenants/acme/effective?environment=prod";
     let known = node.ask(&format!("{base}&known_at={}", at(10.0))).await;
-    assert_eq!((known["at"].as_str(), known["known_at"].as_str()), (Some(&*at(10.0)), Some(&*at(10.0))));
+    assert_eq!(
+        (known["at"].as_str(), known["known_at"].as_str()),
+        (Some(&*at(10.0)), Some(&*at(10.0)))
+    );
     assert_eq!(known["settled"], false);
     let as_of = known["as_of"].as_str().unwrap();
     let later = node.ask(&format!("{base}&as_of={as_of}&at={}", at(500.0))).await;
-    assert_eq!((later["at"].as_str(), later["known_at"].as_str()), (Some(&*at(500.0)), Some(&*at(10.0))));
+    assert_eq!(
+        (later["at"].as_str(), later["known_at"].as_str()),
+        (Some(&*at(500.0)), Some(&*at(10.0)))
+    );
     assert_eq!(later["policies"][0]["certainty"], "declared");
-    let again = node.ask(&format!("{base}&as_of={}", later["as_of"].as_str().unwrap())).await;
+    let again = node
+        .ask(&format!("{base}&as_of={}", later["as_of"].as_str().unwrap()))
+        .await;
     assert_eq!(again, later);
     let settled = node.ask(&format!("{base}&known_at={}&at={}", at(70.0), at(10.0))).await;
     assert_eq!(settled["settled"], true);
-    let just_not = node.ask(&format!("{base}&known_at={}&at={}", at(70.0), at(10.000_001))).await;
+    let just_not = node
+        .ask(&format!("{base}&known_at={}&at={}", at(70.0), at(10.000_001)))
+        .await;
     assert_eq!(just_not["settled"], false);
 }
 
@@ -139,8 +166,12 @@ async fn known_at_takes_what_was_recorded_up_to_it_and_no_more() {
     ])
     .await;
     for (known_at, size) in [(0.5, 0), (1.0, 1), (1.999_999, 1), (2.0, 3), (9.0, 3)] {
-        let answer =
-            node.ask(&format!("/v1/tenants/acme/effective?environment=prod&known_at={}", at(known_at))).await;
+        let answer = node
+            .ask(&format!(
+                "/v1/tenants/acme/effective?environment=prod&known_at={}",
+                at(known_at)
+            ))
+            .await;
         assert_eq!(answer["logs"][0]["size"], size, "at {known_at}");
         assert_eq!(answer["known_at"].as_str(), Some(&*at(known_at)));
     }
@@ -153,16 +184,29 @@ async fn known_at_takes_what_was_recorded_up_to_it_and_no_more() {
 #[tokio::test]
 async fn a_token_of_more_or_other_records_names_the_log_that_differs() {
     let (one, other) = (Node::new(), Node::new());
-    one.append(&[started(1, 0.0, "acme", "r1", "v1"), started(2, 1.0, "acme", "r2", "v2")]).await;
+    one.append(&[started(1, 0.0, "acme", "r1", "v1"), started(2, 1.0, "acme", "r2", "v2")])
+        .await;
     other.append(&[started(1, 0.0, "acme", "r1", "v9")]).await;
     let base = "/v1/tenants/acme/effective?environment=prod";
     let two = one.ask(base).await["as_of"].as_str().unwrap().to_owned();
-    let first = one.ask(&format!("{base}&known_at={}", at(0.0))).await["as_of"].as_str().unwrap().to_owned();
+    let first = one.ask(&format!("{base}&known_at={}", at(0.0))).await["as_of"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let ahead = other.get(&format!("{base}&as_of={two}")).await;
-    assert_eq!((ahead.status.as_u16(), ahead.problem().as_str()), (409, "not_yet_known"));
-    assert_eq!((&ahead.json()["log"], &ahead.json()["held"]), (&json!("acme"), &json!(1)));
+    assert_eq!(
+        (ahead.status.as_u16(), ahead.problem().as_str()),
+        (409, "not_yet_known")
+    );
+    assert_eq!(
+        (&ahead.json()["log"], &ahead.json()["held"]),
+        (&json!("acme"), &json!(1))
+    );
     let differs = other.get(&format!("{base}&as_of={first}")).await;
-    assert_eq!((differs.status.as_u16(), differs.problem().as_str()), (409, "root_mismatch"));
+    assert_eq!(
+        (differs.status.as_u16(), differs.problem().as_str()),
+        (409, "root_mismatch")
+    );
     assert_eq!(differs.json()["log"], "acme");
     assert_ne!(differs.json()["root"], differs.json()["pinned_root"]);
 }
@@ -179,5 +223,39 @@ async fn a_proof_needs_nothing_but_the_answer() {
         let mut wrong = answer["proof"].clone();
         wrong["index"] = ((n + 1) % 9).into();
         assert!(!verify(&wrong), "{wrong:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_known_at_that_was_answered_never_gets_another_record() {
+    let node = std::sync::Arc::new(Node::new());
+    node.take(decision(0, 0.0, "acme", json!({})).1).await;
+    let mut emitters = Vec::new();
+    for emitter in 1..4_u64 {
+        let node = std::sync::Arc::clone(&node);
+        emitters.push(tokio::spawn(async move {
+            for n in 0..60 {
+                node.take(decision(emitter * 1000 + n, 0.0, "acme", json!({})).1).await;
+            }
+        }));
+    }
+    let path = "/v1/tenants/acme/effective?environment=prod";
+    let mut answered = Vec::new();
+    while !emitters.iter().all(tokio::task::JoinHandle::is_finished) {
+        let newest = node.ask(path).await;
+        answered.push((newest["known_at"].as_str().unwrap().to_owned(), newest["logs"].clone()));
+    }
+    for emitter in emitters {
+        emitter.await.unwrap();
+    }
+    assert_eq!(node.ask(path).await["logs"][0]["size"], 181);
+    let sizes: std::collections::BTreeSet<_> = answered.iter().map(|(_, logs)| logs[0]["size"].as_u64()).collect();
+    assert!(sizes.len() > 5, "the log grew while it was asked about: {sizes:?}");
+    for (known_at, logs) in answered {
+        assert_eq!(
+            node.ask(&format!("{path}&known_at={known_at}")).await["logs"],
+            logs,
+            "at {known_at}"
+        );
     }
 }

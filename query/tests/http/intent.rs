@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Node, at, event, seen, started, tenant_scope};
+use crate::support::{Node, at, decision, event, seen, started, tenant_scope};
 
 #[tokio::test]
 async fn a_rollout_is_told_from_its_plan_to_who_is_missing() {
@@ -22,41 +22,75 @@ async fn a_rollout_is_told_from_its_plan_to_who_is_missing() {
     .await;
     let states = |list: &Value| -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        list["items"].as_array().unwrap().iter().map(|item| (text(&item["rollout_id"]), text(&item["state"]))).collect()
+        list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| (text(&item["rollout_id"]), text(&item["state"])))
+            .collect()
     };
     let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-        pairs.iter().map(|(id, state)| ((*id).to_owned(), (*state).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(id, state)| ((*id).to_owned(), (*state).to_owned()))
+            .collect()
     };
     let list = async |moment: f64| states(&node.ask(&format!("/v1/tenants/acme/rollouts?at={}", at(moment))).await);
     assert_eq!(list(5.0).await, pairs(&[("r1", "active")]));
     assert_eq!(list(20.0).await, pairs(&[("r2", "active"), ("r1", "superseded")]));
-    assert_eq!(list(90.0).await, pairs(&[("canary", "active"), ("r2", "rolled_back"), ("r1", "active")]));
+    assert_eq!(
+        list(90.0).await,
+        pairs(&[("canary", "active"), ("r2", "rolled_back"), ("r1", "active")])
+    );
     let one = node.ask(&format!("/v1/tenants/acme/rollouts/r2?at={}", at(20.0))).await;
     assert_eq!((&one["started"], &one["since"]), (&json!(at(10.0)), &json!(at(10.0))));
     let prod = &one["environments"][0];
-    assert_eq!((&prod["environment"], &prod["state"]), (&json!("prod"), &json!("overdue")));
+    assert_eq!(
+        (&prod["environment"], &prod["state"]),
+        (&json!("prod"), &json!("overdue"))
+    );
     assert_eq!(prod["applied"], json!({"have": 1, "need": 2, "live": 2, "silent": 0}));
-    assert_eq!(prod["missing"], json!([{"agent": "pdp-2", "incarnation": "i1", "version": "v1"}]));
+    assert_eq!(
+        prod["missing"],
+        json!([{"agent": "pdp-2", "incarnation": "i1", "version": "v1"}])
+    );
     let first = node.ask(&format!("/v1/tenants/acme/rollouts/r1?at={}", at(5.0))).await;
     // The first agent to be seen was all there was: a majority of one.
     assert_eq!(first["environments"][0]["time_to_quorum_ms"], 1000);
-    assert_eq!(node.get("/v1/tenants/acme/rollouts/r1?environment=nowhere").await.json()["environments"], json!([]));
+    assert_eq!(
+        node.get("/v1/tenants/acme/rollouts/r1?environment=nowhere")
+            .await
+            .json()["environments"],
+        json!([])
+    );
 }
 
 #[tokio::test]
 async fn an_object_is_what_it_last_became_and_drifts_from_what_is_reported() {
     let node = Node::new();
     let change = |number, seconds, version: &str, after: Value| {
-        event(number, seconds, "acme", "object_changed", json!({
-            "object": {"kind": "workload", "id": "api"}, "version": version, "before": null, "after": after,
-            "by": {"type": "human", "id": "ops"}, "reason": "scale", "document": {"replicas": number},
-        }))
+        event(
+            number,
+            seconds,
+            "acme",
+            "object_changed",
+            json!({
+                "object": {"kind": "workload", "id": "api"}, "version": version, "before": null, "after": after,
+                "by": {"type": "human", "id": "ops"}, "reason": "scale", "document": {"replicas": number},
+            }),
+        )
     };
     let report = |number, seconds, observed: &str| {
-        event(number, seconds, "acme", "reconciliation_reported", json!({
-            "object": {"kind": "workload", "id": "api"}, "generation": number, "observed_version": observed,
-            "state": "converged", "detail": {},
-        }))
+        event(
+            number,
+            seconds,
+            "acme",
+            "reconciliation_reported",
+            json!({
+                "object": {"kind": "workload", "id": "api"}, "generation": number, "observed_version": observed,
+                "state": "converged", "detail": {},
+            }),
+        )
     };
     node.append(&[
         change(1, 0.0, "1", json!("sha-1")),
@@ -66,16 +100,24 @@ async fn an_object_is_what_it_last_became_and_drifts_from_what_is_reported() {
         change(5, 20.0, "3", Value::Null),
     ])
     .await;
-    let ask = async |moment: f64| node.ask(&format!("/v1/tenants/acme/objects/workload/api?at={}", at(moment))).await;
+    let ask = async |moment: f64| {
+        node.ask(&format!("/v1/tenants/acme/objects/workload/api?at={}", at(moment)))
+            .await
+    };
     let told = |answer: &Value| (answer["desired"]["version"].clone(), answer["drift"].clone());
     assert_eq!(told(&ask(1.0).await), (json!("1"), Value::Null));
     assert_eq!(told(&ask(5.0).await), (json!("1"), json!(false)));
     assert_eq!(told(&ask(10.0).await), (json!("2"), json!(true)));
     assert_eq!(told(&ask(15.0).await), (json!("2"), json!(false)));
     let ended = ask(20.0).await;
-    assert_eq!((&ended["desired"]["ended"], &ended["desired"]["in_force"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&ended["desired"]["ended"], &ended["desired"]["in_force"]),
+        (&json!(true), &json!(false))
+    );
     assert_eq!(ask(12.0).await["desired"]["document"], json!({"replicas": 3}));
-    let before = node.get(&format!("/v1/tenants/acme/objects/workload/api?at={}", at(-1.0))).await;
+    let before = node
+        .get(&format!("/v1/tenants/acme/objects/workload/api?at={}", at(-1.0)))
+        .await;
     assert_eq!(before.problem(), "not_found");
 }
 
@@ -98,7 +140,13 @@ async fn agents_say_who_runs_what_since_when_and_how_stale_that_is() {
     let items = list["items"].as_array().unwrap();
     let told: Vec<_> = items
         .iter()
-        .map(|item| (item["agent"].clone(), item["incarnation"].clone(), item["stale_ms"].clone()))
+        .map(|item| {
+            (
+                item["agent"].clone(),
+                item["incarnation"].clone(),
+                item["stale_ms"].clone(),
+            )
+        })
         .collect();
     assert_eq!(
         told,
@@ -111,9 +159,57 @@ async fn agents_say_who_runs_what_since_when_and_how_stale_that_is() {
     );
     assert_eq!(items[0]["running"][0]["version"], "v1");
     assert_eq!(items[0]["running"][0]["evidence"]["kind"], "agent_seen");
-    let narrowed = node.ask(&format!("/v1/tenants/acme/agents?at={}&policy=authz&version=v2", at(30.0))).await;
+    let narrowed = node
+        .ask(&format!(
+            "/v1/tenants/acme/agents?at={}&policy=authz&version=v2",
+            at(30.0)
+        ))
+        .await;
     assert_eq!(narrowed["items"].as_array().unwrap().len(), 1);
-    let first = node.ask(&format!("/v1/tenants/acme/agents?at={}&limit=2", at(30.0))).await;
-    let rest = format!("/v1/tenants/acme/agents?at={}&limit=2&cursor={}", at(30.0), first["next"].as_str().unwrap());
+    let first = node
+        .ask(&format!("/v1/tenants/acme/agents?at={}&limit=2", at(30.0)))
+        .await;
+    let rest = format!(
+        "/v1/tenants/acme/agents?at={}&limit=2&cursor={}",
+        at(30.0),
+        first["next"].as_str().unwrap()
+    );
     assert_eq!(node.ask(&rest).await["items"], json!([items[2]]));
+}
+
+#[tokio::test]
+async fn every_use_of_a_version_is_a_use_whether_a_partial_is_open_or_not() {
+    let node = Node::new();
+    let mut partial = started(5, 40.0, "acme", "canary", "v2");
+    partial.1["body"]["target"] = json!({"labels": {"ring": "0"}});
+    // Of one instance's citations in one minute the first is counted (E8); the last use is the last of all (E17).
+    node.append(&[
+        started(1, 0.0, "acme", "r1", "v1"),
+        decision(2, 10.0, "acme", json!({})),
+        decision(3, 20.0, "acme", json!({})),
+        decision(4, 30.0, "acme", json!({})),
+        partial,
+    ])
+    .await;
+    for (moment, used) in [(15.0, 10.0), (25.0, 20.0), (35.0, 30.0), (50.0, 30.0)] {
+        let answer = node
+            .ask(&format!(
+                "/v1/tenants/acme/effective?environment=prod&at={}",
+                at(moment)
+            ))
+            .await;
+        assert_eq!(answer["policies"][0]["last_exercised"], at(used), "at {moment}");
+        assert_eq!(
+            answer["policies"][0]["partials"].as_array().unwrap().len(),
+            usize::from(moment > 40.0)
+        );
+    }
+    let compared = node
+        .ask(&format!(
+            "/v1/tenants/acme/compare?environment=prod&at={}&with={}",
+            at(-1.0),
+            at(25.0)
+        ))
+        .await;
+    assert_eq!(compared["policies"][0]["with"]["last_exercised"], at(20.0));
 }

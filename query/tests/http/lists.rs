@@ -11,7 +11,8 @@ fn decisions() -> Vec<(String, Value)> {
     let mut events = Vec::new();
     for n in 0..180 {
         let version = pick(n / 7, &["v1", "v2", "v3"]);
-        let mut policies = vec![json!({"scope": tenant_scope("acme"), "policy": pick(n, &["authz", "rates"]), "version": version})];
+        let mut policies =
+            vec![json!({"scope": tenant_scope("acme"), "policy": pick(n, &["authz", "rates"]), "version": version})];
         if n % 5 == 0 {
             policies.push(json!({"scope": {"layer": "global"}, "policy": "authz", "version": "v2"}));
         }
@@ -50,7 +51,11 @@ fn has(event: &Value, name: &str, value: &str) -> bool {
     let (meta, body) = (&event["meta"], &event["body"]);
     let named = |name: &Value| {
         let (kind, id) = (name["type"].as_str().unwrap(), name["id"].as_str().unwrap());
-        if value.contains(':') { format!("{kind}:{id}") == value } else { id == value }
+        if value.contains(':') {
+            format!("{kind}:{id}") == value
+        } else {
+            id == value
+        }
     };
     match name {
         "actor" => named(&body["actor"]),
@@ -66,7 +71,12 @@ fn has(event: &Value, name: &str, value: &str) -> bool {
 
 /// The ids of the decisions that all filters accept, newest first: by f, then by index.
 fn expected(events: &[(String, Value)], filters: &[(&str, &str)]) -> Vec<String> {
-    let of = |name: &str| filters.iter().find(|(given, _)| *given == name).map(|(_, value)| *value);
+    let of = |name: &str| {
+        filters
+            .iter()
+            .find(|(given, _)| *given == name)
+            .map(|(_, value)| *value)
+    };
     let mut found: Vec<(&str, usize, &Value)> = Vec::new();
     for (index, (_, event)) in events.iter().enumerate() {
         let rest = filters.iter().filter(|(name, _)| !["policy", "version"].contains(name));
@@ -82,7 +92,10 @@ fn expected(events: &[(String, Value)], filters: &[(&str, &str)]) -> Vec<String>
         }
     }
     found.sort_by_key(|(f, index, _)| std::cmp::Reverse((*f, *index)));
-    found.into_iter().map(|(_, _, event)| event["body"]["decision_id"].as_str().unwrap().to_owned()).collect()
+    found
+        .into_iter()
+        .map(|(_, _, event)| event["body"]["decision_id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 const ASKED: &[&[(&str, &str)]] = &[
@@ -100,7 +113,10 @@ const ASKED: &[&[(&str, &str)]] = &[
     &[("agent", "urn:test:emitter")],
     &[("trace_id", "t1")],
     &[("trace_id", "t2"), ("version", "v2")],
-    &[("from", "2026-03-01T00:00:10.000000Z"), ("to", "2026-03-01T00:00:20.000000Z")],
+    &[
+        ("from", "2026-03-01T00:00:10.000000Z"),
+        ("to", "2026-03-01T00:00:20.000000Z"),
+    ],
     &[("actor", "user:alice"), ("from", "2026-03-01T00:00:30.000000Z")],
     &[("actor", "user:nobody")],
     &[("version", "v9")],
@@ -129,7 +145,11 @@ async fn follow(node: &Node, query: &str) -> (Vec<String>, usize) {
 #[tokio::test]
 async fn every_filter_finds_what_a_plain_reading_finds() {
     let events = decisions();
-    let node = Node::with_limits(Limits { examined: 40, counted: 1000, ..Limits::default() });
+    let node = Node::with_limits(Limits {
+        examined: 40,
+        counted: 1000,
+        ..Limits::default()
+    });
     node.append(&events).await;
     for filters in ASKED {
         let query: Vec<String> = filters.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -150,7 +170,9 @@ async fn every_filter_finds_what_a_plain_reading_finds() {
 async fn count(node: &Node, query: &str) -> u64 {
     let (mut count, mut cursor) = (0, String::new());
     loop {
-        let part = node.ask(&format!("/v1/tenants/acme/decisions/count?{query}{cursor}")).await;
+        let part = node
+            .ask(&format!("/v1/tenants/acme/decisions/count?{query}{cursor}"))
+            .await;
         count += part["count"].as_u64().unwrap();
         match part["next"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -162,16 +184,28 @@ async fn count(node: &Node, query: &str) -> u64 {
 #[tokio::test]
 async fn a_list_that_meets_its_bound_says_so_and_goes_on() {
     let events = decisions();
-    let node = Node::with_limits(Limits { examined: 40, ..Limits::default() });
+    let node = Node::with_limits(Limits {
+        examined: 40,
+        ..Limits::default()
+    });
     node.append(&events).await;
     let page = node.ask("/v1/tenants/acme/decisions?workload=nowhere").await;
-    assert_eq!((page["items"].as_array().unwrap().len(), &page["complete"]), (0, &json!(false)));
+    assert_eq!(
+        (page["items"].as_array().unwrap().len(), &page["complete"]),
+        (0, &json!(false))
+    );
     assert!(page["next"].is_string());
     let (ids, pages) = follow(&node, "workload=nowhere").await;
-    assert!(ids.is_empty() && pages == 5, "{pages} pages for 180 decisions, 40 a page");
+    assert!(
+        ids.is_empty() && pages == 5,
+        "{pages} pages for 180 decisions, 40 a page"
+    );
     // By an index alone nothing is read, so no bound is met.
     let counted = node.ask("/v1/tenants/acme/decisions/count?actor=user:alice").await;
-    assert_eq!((&counted["complete"], counted["count"].as_u64()), (&json!(true), Some(30)));
+    assert_eq!(
+        (&counted["complete"], counted["count"].as_u64()),
+        (&json!(true), Some(30))
+    );
 }
 
 #[tokio::test]
@@ -181,14 +215,23 @@ async fn a_cursor_keeps_to_its_cut_while_the_log_grows() {
     node.append(&first).await;
     let page = node.ask("/v1/tenants/acme/decisions?limit=4").await;
     let more: Vec<_> = (6..12).map(|n| decision(n, 0.5, "acme", json!({}))).collect();
-    node.append(&more.into_iter().map(|(_, event)| (at(2.0), event)).collect::<Vec<_>>()).await;
-    let rest = node.ask(&format!("/v1/tenants/acme/decisions?cursor={}", page["next"].as_str().unwrap())).await;
+    node.append(&more.into_iter().map(|(_, event)| (at(2.0), event)).collect::<Vec<_>>())
+        .await;
+    let rest = node
+        .ask(&format!(
+            "/v1/tenants/acme/decisions?cursor={}",
+            page["next"].as_str().unwrap()
+        ))
+        .await;
     let ids = |page: &Value| -> Vec<String> {
         let id = |item: &Value| item["event"]["body"]["decision_id"].as_str().unwrap().to_owned();
         page["items"].as_array().unwrap().iter().map(id).collect()
     };
     assert_eq!([ids(&page), ids(&rest)].concat(), ["d5", "d4", "d3", "d2", "d1", "d0"]);
-    assert_eq!((&rest["as_of"], &rest["logs"], &rest["complete"]), (&page["as_of"], &page["logs"], &json!(true)));
+    assert_eq!(
+        (&rest["as_of"], &rest["logs"], &rest["complete"]),
+        (&page["as_of"], &page["logs"], &json!(true))
+    );
 }
 
 #[tokio::test]
@@ -198,8 +241,16 @@ async fn lines_and_the_link_lead_through_a_list_as_well() {
     node.append(&events).await;
     // Sent over several lines: its line of NDJSON is one all the same.
     let (recorded, pretty) = decision(5, 2.0, "acme", json!({}));
-    node.append_raw("acme", &recorded, serde_json::to_string_pretty(&pretty).unwrap().as_bytes()).await;
-    let (mut path, mut ids) = ("/v1/tenants/acme/decisions?limit=4&actor=user:alice".to_owned(), Vec::new());
+    node.append_raw(
+        "acme",
+        &recorded,
+        serde_json::to_string_pretty(&pretty).unwrap().as_bytes(),
+    )
+    .await;
+    let (mut path, mut ids) = (
+        "/v1/tenants/acme/decisions?limit=4&actor=user:alice".to_owned(),
+        Vec::new(),
+    );
     loop {
         let reply = node.send("GET", &path, &[("accept", "application/x-ndjson")]).await;
         assert_eq!(reply.header("content-type"), "application/x-ndjson");
@@ -212,7 +263,12 @@ async fn lines_and_the_link_lead_through_a_list_as_well() {
             assert_eq!(reply.header("verdict-complete"), "true");
             break;
         }
-        path = link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned();
+        path = link
+            .strip_prefix('<')
+            .unwrap()
+            .strip_suffix(">; rel=\"next\"")
+            .unwrap()
+            .to_owned();
     }
     assert_eq!(ids, ["d5", "d4", "d3", "d2", "d1", "d0"]);
 }
@@ -224,29 +280,73 @@ async fn what_does_not_count_is_in_quarantine_with_its_reason() {
     let mut other = good.clone();
     other["body"]["action"] = "write".into();
     let (_, wrong) = event(2, 2.0, "acme", "decision", json!({"decision_id": "d2"}));
-    node.append(&[(recorded.clone(), good.clone()), (recorded.clone(), good), (recorded, other), (at(3.0), wrong)]).await;
+    node.append(&[
+        (recorded.clone(), good.clone()),
+        (recorded.clone(), good),
+        (recorded, other),
+        (at(3.0), wrong),
+    ])
+    .await;
     node.append_raw("acme", &at(4.0), b"\xff\xfe no event").await;
     let list = node.ask("/v1/tenants/acme/quarantine").await;
     let flags = |list: &Value| -> Vec<(u64, String)> {
-        let item = |item: &Value| (item["index"].as_u64().unwrap(), item["flag"].as_str().unwrap().to_owned());
+        let item = |item: &Value| {
+            (
+                item["index"].as_u64().unwrap(),
+                item["flag"].as_str().unwrap().to_owned(),
+            )
+        };
         list["items"].as_array().unwrap().iter().map(item).collect()
     };
-    let named = |pairs: &[(u64, &str)]| pairs.iter().map(|(index, flag)| (*index, (*flag).to_owned())).collect::<Vec<_>>();
-    assert_eq!(flags(&list), named(&[(4, "malformed"), (3, "malformed"), (2, "event_conflict")]));
-    assert_eq!((list["items"][2]["of"].as_u64(), list["items"][0]["size"].as_u64()), (Some(0), Some(11)));
-    assert!(list["items"][1]["rule"].is_string() && list["items"][1]["field"].is_string(), "{:#}", list["items"][1]);
+    let named = |pairs: &[(u64, &str)]| {
+        pairs
+            .iter()
+            .map(|(index, flag)| (*index, (*flag).to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        flags(&list),
+        named(&[(4, "malformed"), (3, "malformed"), (2, "event_conflict")])
+    );
+    assert_eq!(
+        (list["items"][2]["of"].as_u64(), list["items"][0]["size"].as_u64()),
+        (Some(0), Some(11))
+    );
+    assert!(
+        list["items"][1]["rule"].is_string() && list["items"][1]["field"].is_string(),
+        "{:#}",
+        list["items"][1]
+    );
     let duplicates = node.ask("/v1/tenants/acme/quarantine?flag=duplicate").await;
     assert_eq!(flags(&duplicates), named(&[(1, "duplicate")]));
     let first = node.ask("/v1/tenants/acme/quarantine?order=oldest&limit=1").await;
     assert_eq!(flags(&first), named(&[(2, "event_conflict")]));
-    let next = format!("/v1/tenants/acme/quarantine?order=oldest&limit=9&cursor={}", first["next"].as_str().unwrap());
-    assert_eq!(flags(&node.ask(&next).await), named(&[(3, "malformed"), (4, "malformed")]));
+    let next = format!(
+        "/v1/tenants/acme/quarantine?order=oldest&limit=9&cursor={}",
+        first["next"].as_str().unwrap()
+    );
+    assert_eq!(
+        flags(&node.ask(&next).await),
+        named(&[(3, "malformed"), (4, "malformed")])
+    );
     let sources = node.ask("/v1/tenants/acme/sources").await;
-    let of = |name: &str| sources["items"].as_array().unwrap().iter().find(|item| item["source"] == name).cloned();
+    let of = |name: &str| {
+        sources["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|item| item["source"] == name)
+            .cloned()
+    };
     let emitter = of("urn:test:emitter").unwrap();
-    assert_eq!((&emitter["events"], &emitter["duplicates"], &emitter["conflicts"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(
+        (&emitter["events"], &emitter["duplicates"], &emitter["conflicts"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
     // The event as the log holds it, and the record that is in conflict with it.
-    let event = node.ask("/v1/tenants/acme/events/01a1fd8d-0000-7000-8000-000000000001").await;
+    let event = node
+        .ask("/v1/tenants/acme/events/01a1fd8d-0000-7000-8000-000000000001")
+        .await;
     assert_eq!((&event["index"], &event["status"]), (&json!(0), &json!("counts")));
     assert_eq!(event["others"], json!([{"index": 2, "status": "event_conflict"}]));
 }

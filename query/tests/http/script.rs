@@ -26,12 +26,20 @@ fn parse(script: &str) -> Vec<Step> {
             continue;
         }
         if text.starts_with(|c: char| c.is_ascii_uppercase()) {
-            steps.push(Step { line, request: text.to_owned(), ..Step::default() });
+            steps.push(Step {
+                line,
+                request: text.to_owned(),
+                ..Step::default()
+            });
             continue;
         }
-        let step = steps.last_mut().unwrap_or_else(|| panic!("line {line} belongs to no request"));
+        let step = steps
+            .last_mut()
+            .unwrap_or_else(|| panic!("line {line} belongs to no request"));
         let header = |text: &str| {
-            let (name, value) = text.split_once(": ").unwrap_or_else(|| panic!("line {line} is no header"));
+            let (name, value) = text
+                .split_once(": ")
+                .unwrap_or_else(|| panic!("line {line} is no header"));
             (name.to_owned(), value.to_owned())
         };
         match text.split_at(2) {
@@ -53,7 +61,12 @@ async fn the_script_is_followed_to_the_letter() {
         started(1, 0.0, "acme", "r1", "v1"),
         seen(2, 1.0, "acme", "pdp-1", "v1"),
         decision(3, 2.0, "acme", serde_json::json!({})),
-        decision(4, 3.0, "acme", serde_json::json!({"outcome": "deny", "actor": {"type": "user", "id": "bob"}})),
+        decision(
+            4,
+            3.0,
+            "acme",
+            serde_json::json!({"outcome": "deny", "actor": {"type": "user", "id": "bob"}}),
+        ),
         started(5, 4.0, "globex", "r1", "v9"),
     ])
     .await;
@@ -67,21 +80,37 @@ async fn the_script_is_followed_to_the_letter() {
     for step in steps {
         let request = fill(&step.request, &values);
         let (method, path) = request.split_once(' ').unwrap();
-        let sent: Vec<_> = step.sent.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let sent: Vec<_> = step
+            .sent
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         let reply = node.send(method, path, &sent).await;
-        let context = format!("script.txt:{}: {request}\n{} {:?}\n{}", step.line, reply.status, reply.headers, reply.text());
+        let context = format!(
+            "script.txt:{}: {request}\n{} {:?}\n{}",
+            step.line,
+            reply.status,
+            reply.headers,
+            reply.text()
+        );
         assert_eq!(reply.status.as_str(), step.status, "{context}");
         for (name, begins) in &step.headers {
             match begins.strip_prefix('!') {
                 Some(_) => assert!(!reply.headers.contains_key(name), "`{name}` in {context}"),
-                None => assert!(reply.header(name).starts_with(begins.as_str()), "`{name}: {begins}` in {context}"),
+                None => assert!(
+                    reply.header(name).starts_with(begins.as_str()),
+                    "`{name}: {begins}` in {context}"
+                ),
             }
         }
         for text in &step.holds {
             assert!(reply.text().contains(text.as_str()), "`{text}` in {context}");
         }
         for text in &step.lacks {
-            assert!(!reply.text().contains(text.as_str()), "`{text}` must not be in {context}");
+            assert!(
+                !reply.text().contains(text.as_str()),
+                "`{text}` must not be in {context}"
+            );
         }
     }
 }

@@ -46,10 +46,20 @@ impl Reply {
 
     /// The code of the problem that it is.
     pub(crate) fn problem(&self) -> String {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{}",
+            self.text()
+        );
         let json = self.json();
         assert_eq!(json["status"], self.status.as_u16());
-        json["type"].as_str().unwrap().strip_prefix("/problems/").unwrap().to_owned()
+        json["type"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("/problems/")
+            .unwrap()
+            .to_owned()
     }
 }
 
@@ -62,7 +72,12 @@ impl Node {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), options()).unwrap();
         let app = app(&store, access, configure);
-        Self { store, app, dir, offset: AtomicU64::new(0) }
+        Self {
+            store,
+            app,
+            dir,
+            offset: AtomicU64::new(0),
+        }
     }
 
     /// With bounds so small that a test meets them.
@@ -72,12 +87,22 @@ impl Node {
 
     /// Closes the store and opens it again, as after a restart.
     pub(crate) fn reopen(self) -> Self {
-        let Self { store, app, dir, offset } = self;
+        let Self {
+            store,
+            app,
+            dir,
+            offset,
+        } = self;
         drop(app);
         store.close().unwrap();
         let store = Store::open(dir.path(), options()).unwrap();
         let app = app_of(&store);
-        Self { store, app, dir, offset }
+        Self {
+            store,
+            app,
+            dir,
+            offset,
+        }
     }
 
     /// Appends events to their tenants' logs, each recorded at the time beside it.
@@ -94,12 +119,28 @@ impl Node {
         self.keep(vec![self.incoming(tenant, recorded, value.to_vec())]).await;
     }
 
+    /// Takes an event as the intake does, recorded now.
+    pub(crate) async fn take(&self, event: Value) {
+        let mut incoming = self.incoming(
+            event["meta"]["tenant"].as_str().unwrap(),
+            &at(0.0),
+            event.to_string().into_bytes(),
+        );
+        (incoming.source, incoming.raw_time, incoming.key) = (SourcePosition::Intake, None, None);
+        self.store.append(vec![incoming]).await.unwrap();
+    }
+
     /// As the consumer of a partition does: what a broker recorded keeps the broker's time.
     async fn keep(&self, batch: Vec<Incoming>) {
         let (partition, last) = batch.last().unwrap().source.kafka().unwrap();
         let pending = self.store.append_kafka(batch, Vec::new(), Vec::new()).unwrap();
         tokio::task::spawn_blocking(|| pending.wait().unwrap()).await.unwrap();
-        assert!(self.store.wait_position(&partition, last, Duration::from_secs(60)).await, "it becomes visible");
+        assert!(
+            self.store
+                .wait_position(&partition, last, Duration::from_secs(60))
+                .await,
+            "it becomes visible"
+        );
     }
 
     fn incoming(&self, tenant: &str, recorded: &str, value: Vec<u8>) -> Incoming {
@@ -138,7 +179,11 @@ impl Node {
 }
 
 pub(crate) fn options() -> Options {
-    Options { fsync: false, memory_bytes: 128 << 20, ..Options::default() }
+    Options {
+        fsync: false,
+        memory_bytes: 128 << 20,
+        ..Options::default()
+    }
 }
 
 fn app_of(store: &Store) -> Router {
@@ -158,7 +203,11 @@ async fn send(app: &Router, method: &str, path: &str, headers: &[(&str, &str)]) 
     let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
-    Reply { status: parts.status, headers: parts.headers, bytes }
+    Reply {
+        status: parts.status,
+        headers: parts.headers,
+        bytes,
+    }
 }
 
 /// `2026-03-01T00:00:00Z` plus so many seconds.
@@ -222,5 +271,7 @@ pub(crate) fn decision(number: u64, seconds: f64, tenant: &str, fields: Value) -
 
 /// Puts `{name}` of each entry into a template.
 pub(crate) fn fill(template: &str, values: &BTreeMap<String, String>) -> String {
-    values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+    values.iter().fold(template.to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{{name}}}"), value)
+    })
 }

@@ -8,12 +8,18 @@ use crate::support::Node;
 
 fn examples() -> Vec<(String, Value)> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../store/fold/tests/examples");
-    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     files.sort();
     let read = |path: &PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();
-        (path.file_name().unwrap().to_string_lossy().into_owned(), serde_json::from_str(&text).unwrap())
+        (
+            path.file_name().unwrap().to_string_lossy().into_owned(),
+            serde_json::from_str(&text).unwrap(),
+        )
     };
     files.iter().map(read).collect()
 }
@@ -25,9 +31,15 @@ fn path(question: &Value) -> String {
         ask => ask,
     };
     let names = ["layer", "environment", "workload", "policy", "at", "from", "to"];
-    let given = names.iter().filter_map(|name| Some(format!("{name}={}", question[name].as_str()?)));
+    let given = names
+        .iter()
+        .filter_map(|name| Some(format!("{name}={}", question[name].as_str()?)));
     let query: Vec<String> = given.collect();
-    format!("/v1/tenants/{}/{ask}?{}", question["tenant"].as_str().unwrap(), query.join("&"))
+    format!(
+        "/v1/tenants/{}/{ask}?{}",
+        question["tenant"].as_str().unwrap(),
+        query.join("&")
+    )
 }
 
 fn layer(scope: &Value) -> &str {
@@ -50,7 +62,12 @@ fn check(name: &str, question: &Value, answer: &Value) {
     let context = format!("{name}\nasked {question:#}\nanswered {answer:#}");
     match question["ask"].as_str().unwrap() {
         "exceptions" => {
-            let ids: Vec<&Value> = answer["exceptions"].as_array().unwrap().iter().map(|entry| &entry["id"]).collect();
+            let ids: Vec<&Value> = answer["exceptions"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|entry| &entry["id"])
+                .collect();
             assert_eq!(ids, expect.as_array().unwrap().iter().collect::<Vec<_>>(), "{context}");
         }
         "history" => {
@@ -66,7 +83,9 @@ fn check(name: &str, question: &Value, answer: &Value) {
             for expected in expect["policies"].as_array().unwrap() {
                 let listed = answer["policies"].as_array().unwrap().iter().filter(|entry| {
                     entry["policy"] == expected["policy"]
-                        && expected["layer"].as_str().is_none_or(|wanted| wanted == layer(&entry["scope"]))
+                        && expected["layer"]
+                            .as_str()
+                            .is_none_or(|wanted| wanted == layer(&entry["scope"]))
                 });
                 let listed: Vec<&Value> = listed.collect();
                 if expected["listed"] == false {
@@ -90,8 +109,10 @@ async fn every_worked_example_is_answered_as_worked_out_by_hand() {
     for (name, example) in examples {
         let node = Node::new();
         let records = example["records"].as_array().unwrap();
-        let events: Vec<_> =
-            records.iter().map(|r| (r["recorded_time"].as_str().unwrap().to_owned(), r["event"].clone())).collect();
+        let events: Vec<_> = records
+            .iter()
+            .map(|r| (r["recorded_time"].as_str().unwrap().to_owned(), r["event"].clone()))
+            .collect();
         node.append(&events).await;
         for question in example["questions"].as_array().unwrap() {
             if question["ask"] == "why" {
@@ -105,7 +126,13 @@ async fn every_worked_example_is_answered_as_worked_out_by_hand() {
             let answer = reply.json();
             assert_eq!(reply.status, 200, "{name} {path}: {answer}");
             check(&name, question, &answer);
-            let again = node.get(&format!("{}&as_of={}", self::path(question), answer["as_of"].as_str().unwrap())).await;
+            let again = node
+                .get(&format!(
+                    "{}&as_of={}",
+                    self::path(question),
+                    answer["as_of"].as_str().unwrap()
+                ))
+                .await;
             assert_eq!(again.text(), reply.text(), "{name}: the same bytes for its `as_of`");
             asked += 1;
         }

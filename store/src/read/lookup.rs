@@ -4,7 +4,7 @@ use rocksdb::{DBRawIterator, ReadOptions};
 use verdict_merkle::{LeafIndex, TreeSize};
 use verdict_schemas::{EventId, Kind, PolicyName, Timestamp, Version};
 
-use super::scan::{Entry, Order, read_note};
+use super::index::{Entry, Order, read_note};
 use super::snapshot::Snapshot;
 use crate::database::Rows;
 use crate::error::StoreError;

@@ -13,6 +13,7 @@
 //! - [`sources`]: statistics per emitter.
 
 mod events;
+mod index;
 mod intents;
 mod lookup;
 mod observed;
@@ -21,10 +22,11 @@ mod scan;
 mod snapshot;
 mod sources;
 
+pub use index::{Entry, Index, Order, TimeRange};
 pub(crate) use intents::IntentCache;
 pub use lookup::{EventRecord, Flags};
 pub use observed::{ObservedAt, ObservedRows};
-pub use scan::{Entry, Index, Order, Scan, TimeRange};
+pub use scan::Scan;
 pub use snapshot::{LogInfo, Snapshot};
 pub use sources::SourceReport;
 

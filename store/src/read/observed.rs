@@ -5,7 +5,7 @@ use verdict_fold::{Observation, SeriesKey};
 use verdict_merkle::TreeSize;
 use verdict_schemas::{Environment, Timestamp, Version};
 
-use super::scan::{Index, Order, TimeRange};
+use super::index::{Index, Order, TimeRange};
 use super::snapshot::Snapshot;
 use crate::error::StoreError;
 use crate::names::LogId;

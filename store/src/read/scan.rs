@@ -6,88 +6,15 @@
 
 use rocksdb::{DBRawIterator, ReadOptions};
 use verdict_merkle::{LeafIndex, TreeSize};
-use verdict_schemas::{Kind, Outcome, Timestamp};
+use verdict_schemas::Timestamp;
 
+use super::index::{Entry, Index, Order, TimeRange, read_note};
 use super::snapshot::Snapshot;
 use crate::error::StoreError;
 use crate::names::LogId;
 use crate::tables::Table;
-use crate::views::CitedVersion;
 use crate::views::fold_rows::Ordered;
-use crate::views::keys::{self, H16, Key, h16, h16_typed, h16_version_of};
-
-/// What to walk through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Index {
-    /// Every record that counts.
-    Time,
-    /// The decisions of an actor.
-    Actor {
-        /// `actor.type`
-        r#type: String,
-        /// `actor.id`
-        id: String,
-    },
-    /// The decisions about a resource.
-    Resource {
-        /// `resource.type`
-        r#type: String,
-        /// `resource.id`
-        id: String,
-    },
-    /// What an agent reported and decided. A decision that names no agent is its source's (E7).
-    Agent(String),
-    /// The decisions that cite any of these versions ([`Snapshot::versions_cited`] finds them).
-    Versions(Vec<CitedVersion>),
-    /// Every event of a kind; not decisions and `agent_seen`, which [`Index::Time`] has.
-    Kind(Kind),
-    /// Changes of an object, and reports about it.
-    Object {
-        /// Its kind.
-        kind: String,
-        /// Its id.
-        id: String,
-    },
-}
-
-/// Moments `[from, until)`; `None`: unbounded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TimeRange {
-    /// The first.
-    pub from: Option<Timestamp>,
-    /// The first that is no longer within: half-open like every interval of the rules (E1).
-    pub until: Option<Timestamp>,
-}
-
-/// Which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// The latest first.
-    #[default]
-    NewestFirst,
-    /// The earliest first.
-    OldestFirst,
-}
-
-/// A row of an index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// When the event acts (E5).
-    pub f: Timestamp,
-    /// The record.
-    pub index: LeafIndex,
-    /// Its kind.
-    pub kind: Kind,
-    /// Of a decision, its outcome.
-    pub outcome: Option<Outcome>,
-}
-
-impl Entry {
-    /// Where a scan goes on behind this entry.
-    pub fn position(&self) -> (Timestamp, LeafIndex) {
-        (self.f, self.index)
-    }
-}
+use crate::views::keys::{self, Key};
 
 /// One range of an index, walked through.
 struct Range<'a> {
@@ -126,23 +53,6 @@ impl Range<'_> {
         }
         self.read()
     }
-}
-
-/// (kind, outcome) as index rows have them.
-pub(super) fn read_note(note: &[u8]) -> Option<(Kind, Option<Outcome>)> {
-    let [kind, outcome, ..] = note else { return None };
-    let known = Kind::ALL
-        .into_iter()
-        .find(|known| *known as u8 == *kind)
-        .unwrap_or(Kind::Unknown);
-    let outcome = match outcome {
-        1 => Some(Outcome::Allow),
-        2 => Some(Outcome::Deny),
-        3 => Some(Outcome::NotApplicable),
-        4 => Some(Outcome::Indeterminate),
-        _ => None,
-    };
-    Some((known, outcome))
 }
 
 /// A walk through an index; an iterator over [`Entry`]s.
@@ -244,21 +154,7 @@ impl Snapshot<'_> {
         cut: TreeSize,
     ) -> Result<Scan<'_>, StoreError> {
         let range = self.within_cut(log, range, cut)?;
-        let named = |table, name: H16| (table, Key::log(log).with(&name));
-        let prefixes: Vec<(Table, Key)> = match index {
-            Index::Time => vec![(Table::Time, Key::log(log))],
-            Index::Actor { r#type, id } => vec![named(Table::Actor, h16_typed(r#type, id))],
-            Index::Resource { r#type, id } => vec![named(Table::Resource, h16_typed(r#type, id))],
-            Index::Agent(agent) => vec![named(Table::Agent, h16(agent))],
-            Index::Object { kind, id } => vec![named(Table::Object, h16_typed(kind, id))],
-            Index::Kind(kind) => vec![(Table::Kind, Key::log(log).with(&[*kind as u8]))],
-            Index::Versions(versions) => {
-                let mut names: Vec<H16> = versions.iter().map(hash_of).collect();
-                names.sort_unstable();
-                names.dedup();
-                names.into_iter().map(|name| named(Table::Version, name)).collect()
-            }
-        };
+        let prefixes = index.prefixes(log);
         let mut ranges = Vec::with_capacity(prefixes.len());
         for (table, prefix) in prefixes {
             ranges.push(self.range(table, prefix, range, order, from)?);
@@ -333,13 +229,4 @@ impl Snapshot<'_> {
         range.read()?;
         Ok(range)
     }
-}
-
-fn hash_of(cited: &CitedVersion) -> H16 {
-    h16_version_of(
-        cited.environment.as_str(),
-        &cited.scope,
-        cited.policy.as_str(),
-        cited.version.as_str(),
-    )
 }

@@ -27,6 +27,7 @@
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod builder;
+mod coverage;
 pub(crate) mod dedup;
 mod flag;
 pub(crate) mod fold_rows;
@@ -46,8 +47,9 @@ use verdict_merkle::LeafIndex;
 use verdict_schemas::Timestamp;
 
 pub(crate) use builder::Builder;
+pub use coverage::Coverage;
 pub use flag::Flag;
-pub use source_stats::{Coverage, SourceStats};
+pub use source_stats::SourceStats;
 pub use versions::CitedVersion;
 pub(crate) use visible::Visible;
 

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use verdict_schemas::Timestamp;
 
+use super::coverage::Coverage;
 use super::keys::{H16, Key, h8, h16};
 use super::rows::Batch;
-use super::source_stats::{Coverage, SourceStats, Spoke};
+use super::source_stats::{SourceStats, Spoke};
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::names::LogId;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use verdict_store::{Options, Store};
 
 use crate::events::{Form, Ids, Made, Source};
-use crate::process::{child, disk_bytes, resident};
+use crate::process::{child, cpu_micros, disk_bytes, resident};
 use crate::store_path::{KAFKA_GROUP, Partitions, now, wait_visible};
 use crate::table::{Table, ratio, whole};
 
@@ -29,6 +29,7 @@ pub(crate) struct Plan {
 pub(crate) struct Step {
     events: u64,
     seconds: f64,
+    cpu: f64,
     resident: f64,
     peak: f64,
     database: u64,
@@ -45,6 +46,7 @@ pub(crate) fn run() -> Result<()> {
         &[
             "events",
             "events/s since the last row",
+            "CPU us/event since",
             "RSS MiB",
             "peak RSS MiB",
             "of it RocksDB MiB",
@@ -52,13 +54,15 @@ pub(crate) fn run() -> Result<()> {
             "disk B/event, with WAL",
         ],
     );
-    let mut last = (0, 0.0);
+    let mut last = (0, 0.0, 0.0);
     for step in &steps {
         let rate = (step.events - last.0) as f64 / (step.seconds - last.1);
-        last = (step.events, step.seconds);
+        let cpu = (step.cpu - last.2) / (step.events - last.0) as f64;
+        last = (step.events, step.seconds, step.cpu);
         table.row([
             whole(step.events as f64),
             whole(rate),
+            format!("{cpu:.1}"),
             whole(step.resident / MIB),
             whole(step.peak / MIB),
             whole(step.database as f64 / MIB),
@@ -98,6 +102,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Vec<Step>> {
             steps.push(Step {
                 events: made,
                 seconds: begun.elapsed().as_secs_f64(),
+                cpu: cpu_micros()?,
                 resident: resident("VmRSS")?,
                 peak: resident("VmHWM")?,
                 database: store.statistics().database_memory,

@@ -52,12 +52,24 @@ pub(super) fn retired_at<R: OrderedRows>(
     )
 }
 
+/// Up to which id, from `instance` on, no instance was ever retired, in any cut.
+pub(super) fn no_retirement_before<R: OrderedRows>(rows: &R, instance: u32) -> Result<u32, RowsError<R::Error>> {
+    let (from, to) = (retirements(instance), retirements(u32::MAX));
+    let next = find(rows, from, to, Direction::Forward, |key, _| {
+        Fields::of_key(key, "retirements").u32().map(Some)
+    })?;
+    Ok(next.unwrap_or(u32::MAX))
+}
+
 /// An observation that gave an instance its version in a series.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Gave {
     pub(super) version: VersionId,
     pub(super) record: RecordRef,
 }
+
+/// What gave a version last, if anything did, and its f.
+pub(super) type Given = Option<(u64, Gave)>;
 
 fn givings(series: u32, instance: u32) -> Key {
     Key::new(Tag::Gave).u32(series).u32(instance)
@@ -117,6 +129,42 @@ pub(super) fn gave_at<R: OrderedRows>(
     find(rows, prefix, to, Direction::Backward, |key, value| {
         read_gave(key, value, cut)
     })
+}
+
+/// As [`gave_at`], and as [`cited_at`] where that `matters`: whether one at f would, which turns no truer for an earlier f.
+/// Each counted citation gives a version, so where one is among the last few that did, it needs no search of its own.
+pub(super) fn gave_and_cited<R: OrderedRows>(
+    rows: &R,
+    key: (u32, u32),
+    x: u64,
+    cut: u64,
+    matters: impl Fn(u64) -> bool,
+) -> Result<(Given, Option<u64>), RowsError<R::Error>> {
+    /// Rows passed before a search is the shorter way.
+    const NEAR: u32 = 8;
+    let prefix = givings(key.0, key.1);
+    let to = prefix.u64(x).u64(u64::MAX).u32(u32::MAX).after();
+    let (mut given, mut passed) = (None, 0);
+    let cited = find(rows, prefix, to, Direction::Backward, |key, value| {
+        let Some((f, gave)) = read_gave(key, value, cut)? else {
+            return Ok(None);
+        };
+        given.get_or_insert((f, gave));
+        passed += 1;
+        Ok(if !matters(f) {
+            Some(Ok(None))
+        } else if gave.record.kind == Kind::Decision {
+            Some(Ok(Some(f)))
+        } else {
+            (passed == NEAR).then_some(Err(f))
+        })
+    })?;
+    let cited = match cited {
+        None => None,
+        Some(Ok(cited)) => cited,
+        Some(Err(before)) => cited_at(rows, key, before, cut)?.filter(|f| matters(*f)),
+    };
+    Ok((given, cited))
 }
 
 /// f of the first observation in `(x, frontier]` that gives a version.

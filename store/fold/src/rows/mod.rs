@@ -21,6 +21,7 @@
 //! [`Cut::facts`].
 
 mod apply;
+mod around;
 mod bound;
 mod fact_row;
 mod frontier;

@@ -1,24 +1,26 @@
 //! The reader: one tenant and environment at one cut.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use foldhash::HashMap;
 use verdict_schemas::{Kind, Labels, Timestamp, Version};
 
-use super::bound::latest_of_each;
+use super::around::Around;
 use super::fact_row::{Entry, Fact, What, range};
 use super::frontier::{first_observations, frontier_at};
-use super::instance::{Gave, cited_at, gave_at, retired_at};
-use super::key::{Key, Tag, collect};
-use super::mark::{cited_around, seen_around};
+use super::instance::Gave;
+use super::key::collect;
 use super::names;
-use super::presence::{Ends, Standing, ends, presence};
+use super::presence::Ends;
 use super::space::{OrderedRows, RowsError};
 use super::tally::{NOTHING, VersionId};
 use super::write::micros;
-use crate::{ActiveEntry, DECISION_LEASE_MS, FactTime, Instance, Observation, Observed, RecordRef, SeriesKey};
+use crate::{ActiveEntry, FactTime, Instance, Observation, Observed, RecordRef, SeriesKey};
+
+/// Moments remembered at a time: a question asks about its own and the frontier.
+const MOMENTS: usize = 8;
 
 /// What was observed in one tenant and environment by the records of a cut. It remembers who was observed at the moments
 /// asked about, so that a question about all series enumerates them once; make one per question.
@@ -29,7 +31,7 @@ pub struct Cut<'r, R> {
     pub(super) size: u64,
     /// The greatest f in the cut: nothing is known later.
     pub(super) frontier: Option<u64>,
-    around: RefCell<HashMap<u64, Arc<Around>>>,
+    around: RefCell<HashMap<u64, Rc<Around>>>,
     named: RefCell<Named>,
 }
 
@@ -40,14 +42,6 @@ struct Named {
     series: HashMap<u32, SeriesKey>,
     versions: HashMap<u32, Version>,
     labels: HashMap<u32, Arc<Labels>>,
-}
-
-/// Who was live or silent by `agent_seen` at a moment.
-#[derive(Debug)]
-struct Around {
-    standings: HashMap<u32, Standing>,
-    /// Of those, who had an observation in each series.
-    by_series: HashMap<u32, Vec<u32>>,
 }
 
 /// A member at a moment, by ids.
@@ -239,32 +233,17 @@ impl<'r, R: OrderedRows> Cut<'r, R> {
         })
     }
 
-    /// Who was live or silent by `agent_seen` at `t`.
-    fn around(&self, t: u64, frontier: u64) -> Result<Arc<Around>, RowsError<R::Error>> {
-        if let Some(around) = self.around.borrow().get(&t) {
-            return Ok(Arc::clone(around));
+    /// What is known around `x`, which is not after the frontier.
+    fn around(&self, x: u64) -> Result<Rc<Around>, RowsError<R::Error>> {
+        if let Some(around) = self.around.borrow().get(&x) {
+            return Ok(Rc::clone(around));
         }
-        let mut around = Around {
-            standings: HashMap::default(),
-            by_series: HashMap::default(),
-        };
-        for instance in seen_around(self.rows, t, self.size)? {
-            let Some((_, there)) = presence(instance).at(self.rows, t.min(frontier), self.size)? else {
-                continue;
-            };
-            if there.standing.ends.silent <= t {
-                continue;
-            }
-            around.standings.insert(instance, there.standing);
-            let key = Key::new(Tag::FirstIn).u32(instance);
-            for (series, first) in latest_of_each(self.rows, key, self.size, "first observations")? {
-                if first <= t {
-                    around.by_series.entry(series).or_default().push(instance);
-                }
-            }
+        let around = Rc::new(Around::read(self.rows, x, self.size)?);
+        let mut known = self.around.borrow_mut();
+        if known.len() >= MOMENTS {
+            known.clear();
         }
-        let around = Arc::new(around);
-        self.around.borrow_mut().insert(t, Arc::clone(&around));
+        known.insert(x, Rc::clone(&around));
         Ok(around)
     }
 
@@ -273,44 +252,14 @@ impl<'r, R: OrderedRows> Cut<'r, R> {
         let Some(frontier) = self.frontier else {
             return Ok(Vec::new());
         };
-        // No fact of the cut lies past the frontier: a search from there meets no rows of later records.
-        let (rows, size, x) = (self.rows, self.size, t.min(frontier));
-        let around = self.around(t, frontier)?;
-        let seen = around.by_series.get(&series).into_iter().flatten();
-        let standing = |instance: &u32| around.standings.get(instance).copied();
-        let mut members: BTreeMap<u32, Standing> = seen
-            .filter_map(|instance| Some((*instance, standing(instance)?)))
-            .collect();
-        for instance in cited_around(rows, series, t, size)? {
-            let Some(cited) = cited_at(rows, (series, instance), x, size)? else {
-                continue;
-            };
-            if ends(cited, DECISION_LEASE_MS).silent <= t {
-                continue;
-            }
-            let retired = retired_at(rows, instance, x, size)?;
-            let mut there = match standing(&instance) {
-                Some(standing) => standing,
-                None => presence(instance)
-                    .at(rows, x, size)?
-                    .map(|(_, there)| there.standing)
-                    .unwrap_or_default(),
-            };
-            there.ends = there.ends.with_citation(Some(cited), retired);
-            if t < there.ends.silent {
-                members.insert(instance, there);
-            }
-        }
-        let member = |(instance, standing): (u32, Standing)| {
-            let gave = gave_at(rows, (series, instance), x, size)?.map(|(_, gave)| gave);
-            Ok(MemberRow {
-                instance,
-                ends: standing.ends,
-                gave,
-                labels: standing.labels,
-            })
-        };
-        members.into_iter().map(member).collect()
+        // No fact of the cut lies past the frontier: a search from there meets no rows of later records, and who is a
+        // member later is one there.
+        let members = self.around(t.min(frontier))?.members(self.rows, series)?;
+        Ok(members
+            .iter()
+            .copied()
+            .filter(|member| t < member.ends.silent)
+            .collect())
     }
 }
 

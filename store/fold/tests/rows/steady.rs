@@ -112,6 +112,99 @@ fn a_question_reads_as_many_rows_after_a_hundred_thousand_observations_as_after_
     }
 }
 
+/// Each agent reports three series every 30 s and cites each of them every minute.
+fn reporting_and_citing(rounds: i64) -> Vec<Observation> {
+    let mut facts = Vec::new();
+    for (round, n) in (0..rounds).flat_map(|round| (0..FLEET).map(move |n| (round, n))) {
+        let f = 3_600 * SECOND + round * 30 * SECOND + n * SECOND / 2;
+        let mut beat = heartbeat(0, f, agent(n), 1);
+        if let Observed::Seen { entries, .. } = &mut beat.what {
+            let entry = |policy: u8| ActiveEntry {
+                series: series(policy.into()),
+                position: u32::from(policy),
+                ..entries[0].clone()
+            };
+            *entries = (0..3).map(entry).collect();
+        }
+        facts.push(beat);
+        if round % 2 == 0 {
+            facts.extend((0..3u8).map(|policy| {
+                let mut cited = heartbeat(0, f + SECOND, agent(n), 1);
+                cited.record.kind = Kind::Decision;
+                cited.what = Observed::Cited {
+                    series: series(policy.into()),
+                    version: version(1),
+                };
+                cited
+            }));
+        }
+    }
+    facts.sort_by_key(|fact| fact.at.f);
+    for (fact, index) in facts.iter_mut().zip(0..) {
+        (fact.at.index, fact.record.index) = (index, index);
+    }
+    facts
+}
+
+#[test]
+fn what_is_known_of_an_agent_is_read_once_for_all_its_series() {
+    let facts = reporting_and_citing(40);
+    let rows = written(&facts);
+    let last = facts[facts.len() - 1].at.f.as_micros();
+    let read = |asked: u8, t: i64| {
+        let counted = CountedRows::new(&rows);
+        let cut = Cut::new(&counted, u64::MAX).unwrap();
+        for policy in 0..asked {
+            let history = cut.series(&series(policy.into()), |_, _| Ok(None)).unwrap();
+            let run = history.version_run(at(t), at(t)).unwrap().unwrap();
+            assert_eq!(run.version, Some(version(1)));
+            assert_eq!(history.members(at(t)).unwrap().len(), usize::try_from(FLEET).unwrap());
+        }
+        counted.read()
+    };
+    for t in [last, last + 5 * SECOND, last - 300 * SECOND] {
+        let (one, three) = (read(1, t), read(3, t));
+        let fleet = u64::try_from(FLEET).unwrap();
+        // Of each agent two marks, its sightings, its first observation in each of three series, and its name; in each
+        // series two marks more, and what gave the version, back to a citation.
+        assert!(one <= fleet * 12, "{one} keys for one series");
+        assert!(
+            three - one <= 2 * (fleet * 4 + 10),
+            "{one} keys for one series, {three} for three"
+        );
+    }
+}
+
+#[test]
+fn a_citation_keeps_its_agent_however_many_short_reports_came_after_it() {
+    for reports in [1, 7, 8, 9, 30] {
+        let begun = 3_600 * SECOND;
+        let mut cited = heartbeat(0, begun, agent(1), 1);
+        cited.record.kind = Kind::Decision;
+        cited.what = Observed::Cited {
+            series: series(0),
+            version: version(1),
+        };
+        let mut facts = vec![cited];
+        for n in 1..=reports {
+            let mut beat = heartbeat(u64::try_from(n).unwrap(), begun + n, agent(1), 2);
+            if let Observed::Seen { lease_ms, .. } = &mut beat.what {
+                *lease_ms = 1_000;
+            }
+            facts.push(beat);
+        }
+        let rows = written(&facts);
+        let cut = Cut::new(&rows, u64::MAX).unwrap();
+        let history = cut.series(&series(0), |_, _| Ok(None)).unwrap();
+        let members = |t: i64| history.members(at(t)).unwrap();
+        let [member] = &members(begun + 10 * SECOND)[..] else {
+            panic!("after {reports} reports it is gone")
+        };
+        assert_eq!((member.live, &member.version), (true, &Some(version(2))));
+        assert!(members(begun + 3_600 * SECOND).is_empty());
+    }
+}
+
 #[test]
 fn agents_that_come_and_go_cost_a_question_only_while_they_are_there() {
     // Each lives five minutes; there are some fifty at a time, ten thousand in all.
