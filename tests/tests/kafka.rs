@@ -1,5 +1,4 @@
 //! From producers that nobody here wrote, through a real Kafka, to answers.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use anyhow::Result;
 use serde_json::{Value, json};

@@ -1,6 +1,5 @@
 //! A stock OPA, told nothing but where to report: its own decision count equals ours, the actors are mapped, and
 //! `effective` says which revision was in effect when.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
