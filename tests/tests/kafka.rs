@@ -124,7 +124,7 @@ async fn what_does_not_belong_is_kept_apart_and_never_stops_the_stream() -> Resu
 }
 
 #[tokio::test]
-async fn aborted_records_are_never_seen_and_open_transactions_hold_the_horizon() -> Result<()> {
+async fn aborted_records_are_never_seen_and_markers_do_not_hold_the_horizon_back() -> Result<()> {
     let kafka = Kafka::start().await?;
     node::create_topics(&kafka, 6).await?;
     let node = node::start(&kafka, &[]).await?;
