@@ -1,5 +1,7 @@
 //! The HTTP client behind every question: one GET or POST, problems turned into failures that say what to do.
 
+use std::time::Duration;
+
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
@@ -35,6 +37,8 @@ impl Client {
             )));
         }
         let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(120))
             .build()
             .map_err(|e| Failure::unreachable("cannot start the HTTP client", e))?;
         Ok(Self {
@@ -69,6 +73,18 @@ impl Client {
         let answer = self.send_any(request).await?;
         if answer.status.is_client_error() || answer.status.is_server_error() {
             return Err(self.refused(&answer));
+        }
+        // Never taken for an empty answer: that would say "nothing there" of evidence that is there.
+        if let Err(why) = serde_json::from_str::<serde::de::IgnoredAny>(&answer.text) {
+            let text = format!(
+                "the answer of {} is not JSON that this program can read: {why}",
+                self.server
+            );
+            return Err(Failure::Unreachable(text));
+        }
+        if answer.value.is_null() {
+            let text = "the answer holds JSON that this program can not print faithfully; ask over HTTP".to_owned();
+            return Err(Failure::Unreachable(text));
         }
         Ok(answer)
     }

@@ -65,8 +65,11 @@ pub(crate) async fn decisions(args: &DecisionsArgs) -> Result<(), Failure> {
         items.extend(found);
         first.get_or_insert(page);
         match next {
-            // A cursor pins the cut and the filters: it is sent alone.
-            Some(cursor) if (items.len() as u64) < args.limit => pairs = vec![("cursor", cursor)],
+            // A cursor pins the cut; the filters are repeated, and must be the same.
+            Some(cursor) if (items.len() as u64) < args.limit => {
+                pairs.retain(|(name, _)| !matches!(*name, "cursor" | "as_of" | "known_at"));
+                pairs.push(("cursor", cursor));
+            }
             more => return print(args, first, &items, more.is_some()),
         }
     }
