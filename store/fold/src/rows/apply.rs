@@ -11,12 +11,13 @@
 use verdict_schemas::Kind;
 
 use super::fact_row::{Fact, What};
-use super::frontier::{Expiring, Frontier, InSeries, Present};
+use super::frontier::{Expiring, Frontier};
 use super::holder::{Now, apply, seat_changes};
 use super::instance::{Gave, first_in, next_giving, put_cited, put_gave, put_retired, retired_at, seats};
 use super::key::{ALL, Key, Tag};
 use super::mark;
 use super::presence::{Ends, Own, Presence, ends, presence, put_presence};
+use super::present::{InSeries, Present};
 use super::space::{Corrupt, OrderedRows, OrderedRowsMut, RowsError};
 use super::tally::{NOTHING, Seats, VersionId};
 use crate::{DECISION_LEASE_MS, RecordRef};
@@ -68,11 +69,24 @@ impl Fact {
         }
     }
 
-    /// Does every fact of the instance act before this one?
+    /// The one series it bears on; a report bears on all series of its instance.
+    fn only(&self) -> Option<u32> {
+        match self.what {
+            What::Cited { series, .. } => Some(series),
+            What::Seen { .. } | What::Retired => None,
+        }
+    }
+
+    /// Does every fact that bears on the same series of the instance act before this one?
     fn in_order(&self, present: &Present) -> bool {
-        let after = present.last().is_none_or(|last| last <= self.f);
-        // Reports of one instant share a row, so they are no simple case.
-        after && (matches!(self.what, What::Cited { .. }) || present.reported.is_none_or(|f| f < self.f))
+        match self.only() {
+            Some(series) => {
+                let cited = present.there(series).and_then(|there| there.cited);
+                cited.max(present.reported).is_none_or(|last| last <= self.f)
+            }
+            // Reports of one instant share a row, so they are no simple case.
+            None => present.last().is_none_or(|last| last <= self.f) && present.reported.is_none_or(|f| f < self.f),
+        }
     }
 }
 
@@ -95,15 +109,19 @@ impl Frontier {
         let mut present = match self.instances.remove(&fact.instance) {
             Some(present) => present,
             None if new => Present::default(),
-            None => Present::load(&*rows, fact.instance)?,
+            None => Present::load_partial(&*rows, fact.instance)?,
         };
+        match fact.only() {
+            Some(series) => present.complete_in(&*rows, (series, fact.instance))?,
+            None => present.complete(&*rows, fact.instance)?,
+        }
         put_marks(rows, fact, &mut present)?;
         if fact.in_order(&present) {
             self.in_order(rows, fact, &mut present, &mut expiring, now)?;
         } else {
             present = self.out_of_order(rows, fact, present, now)?;
         }
-        self.keep(fact.instance, present);
+        self.keep(fact.instance, present, fact.only());
         for (series, changes) in expiring {
             apply(rows, series, &changes, now)?;
         }
@@ -120,7 +138,15 @@ impl Frontier {
         now: Now,
     ) -> Result<(), RowsError<R::Error>> {
         let interval = (fact.f, now.frontier + 1);
-        let before = present.clone();
+        let seat_of = |present: &Present, there: &InSeries| (there.series, present.ends(there), there.version);
+        let before: Vec<(u32, Ends, VersionId)> = match fact.only() {
+            Some(series) => present
+                .there(series)
+                .map(|there| seat_of(present, there))
+                .into_iter()
+                .collect(),
+            None => present.known().iter().map(|there| seat_of(present, there)).collect(),
+        };
         if let Some(own) = fact.own() {
             present.standing = own.after(present.standing);
             present.reported = Some(fact.f);
@@ -135,11 +161,15 @@ impl Frontier {
             put_retired(rows, fact.instance, fact.f, fact.index)?;
         }
         self.put_said(rows, fact, present, now)?;
-        for there in &present.series {
-            let (old_ends, old_version) = match before.there(there.series) {
-                Some(old) => (before.ends(old), old.version),
-                None => (Ends::default(), NOTHING),
-            };
+        let mut before = before.into_iter().peekable();
+        let now_there = match fact.only() {
+            Some(series) => present.there(series).map_or(&[][..], std::slice::from_ref),
+            None => present.known(),
+        };
+        // Both go by series, and no series is left.
+        for there in now_there {
+            let old = before.next_if(|(series, ..)| *series == there.series);
+            let (old_ends, old_version) = old.map_or((Ends::default(), NOTHING), |(_, ends, version)| (ends, version));
             let new_ends = present.ends(there);
             let steady = old_version == there.version && old_ends.live.min(new_ends.live) > now.frontier;
             if !steady {
@@ -179,14 +209,11 @@ impl Frontier {
             apply(rows, series, &seat_changes(&old, &new, e), now)?;
         }
         // What is remembered is what all facts say, so it is read again; the marks and the heap have not moved.
-        let again = Present::load(&*rows, fact.instance)?;
-        Ok(Present {
-            standing: again.standing,
-            retired: again.retired,
-            reported: again.reported,
-            series: again.series,
-            ..present
-        })
+        if let Some(series) = fact.only() {
+            present.load_in(&*rows, (series, fact.instance))?;
+            return Ok(present);
+        }
+        present.load_again(&*rows, fact.instance)
     }
 
     /// Puts what the fact says of each series: the version it gives, the citation, the first observation.
@@ -218,31 +245,21 @@ impl Frontier {
                 }
             }
             let first = first_in(fact.instance, series).u64(now.size);
-            match present.there_mut(series) {
-                Some(there) => {
-                    there.version = gives.unwrap_or(there.version);
-                    if cited {
-                        there.cited = Some(fact.f);
-                    }
-                    if fact.f < there.first {
-                        there.first = fact.f;
-                        rows.put(first.as_slice(), &fact.f.to_be_bytes())
-                            .map_err(RowsError::Storage)?;
-                    }
-                }
-                None => {
-                    let version = gives.unwrap_or(NOTHING);
-                    let there = InSeries {
-                        series,
-                        version,
-                        first: fact.f,
-                        cited: cited.then_some(fact.f),
-                    };
-                    present.series.push(there);
-                    rows.put(first.as_slice(), &fact.f.to_be_bytes())
-                        .map_err(RowsError::Storage)?;
-                }
+            let known = present.there(series).copied();
+            let mut there = known.unwrap_or(InSeries {
+                series,
+                version: NOTHING,
+                first: fact.f,
+                cited: None,
+            });
+            there.version = gives.unwrap_or(there.version);
+            there.cited = if cited { Some(fact.f) } else { there.cited };
+            if known.is_none() || fact.f < there.first {
+                there.first = fact.f;
+                rows.put(first.as_slice(), &fact.f.to_be_bytes())
+                    .map_err(RowsError::Storage)?;
             }
+            present.put(there);
             if self.firsts.get(&series).is_none_or(|first| fact.f < *first) {
                 self.firsts.insert(series, fact.f);
                 let key = Key::new(Tag::First).u32(series).u64(now.size);
@@ -277,7 +294,7 @@ fn put_marks<R: OrderedRowsMut>(rows: &mut R, fact: &Fact, present: &mut Present
 fn touched(fact: &Fact, present: &Present) -> Vec<u32> {
     let mut touched: Vec<u32> = fact.said().iter().map(|said| said.series).collect();
     if !matches!(fact.what, What::Cited { .. }) {
-        touched.extend(present.series.iter().map(|there| there.series));
+        touched.extend(present.known().iter().map(|there| there.series));
     }
     touched.sort_unstable();
     touched.dedup();

@@ -13,103 +13,11 @@ use verdict_schemas::Timestamp;
 
 use super::bound::latest_of_each;
 use super::holder::{Now, SeatChange, apply};
-use super::instance::{cited_at, gave_at, retired_at};
 use super::key::{ALL, Key, Tag};
 use super::mark::{cited_around, seen_around};
-use super::presence::{Ends, Standing, presence};
+use super::present::{InSeries, Present};
 use super::space::{Corrupt, OrderedRows, OrderedRowsMut, RowsError};
-use super::tally::{NOTHING, VersionId};
 use super::write::micros;
-
-/// What an instance runs in one series, by all its facts so far.
-#[derive(Clone, Debug)]
-pub(super) struct InSeries {
-    pub(super) series: u32,
-    pub(super) version: VersionId,
-    /// f of its first observation there.
-    pub(super) first: u64,
-    /// f of its latest counted citation there.
-    pub(super) cited: Option<u64>,
-}
-
-/// An instance by all its facts so far.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Present {
-    pub(super) standing: Standing,
-    /// Its latest retirement.
-    pub(super) retired: Option<u64>,
-    /// f of its latest sighting by `agent_seen`, or of its retirement.
-    pub(super) reported: Option<u64>,
-    pub(super) series: Vec<InSeries>,
-    /// (level, bucket) of its latest mark.
-    pub(super) marked: Option<(u8, u64)>,
-    /// Where it stands in the heap.
-    pub(super) queued: Option<u64>,
-}
-
-impl Present {
-    /// Reads it from the rows.
-    pub(super) fn load<R: OrderedRows>(rows: &R, instance: u32) -> Result<Self, RowsError<R::Error>> {
-        let last = presence(instance).at(rows, u64::MAX, ALL)?;
-        let firsts = latest_of_each(rows, Key::new(Tag::FirstIn).u32(instance), ALL, "first observations")?;
-        let mut series = Vec::with_capacity(firsts.len());
-        for (id, first) in firsts {
-            let version = gave_at(rows, (id, instance), u64::MAX, ALL)?.map_or(NOTHING, |(_, gave)| gave.version);
-            let cited = cited_at(rows, (id, instance), u64::MAX, ALL)?;
-            series.push(InSeries {
-                series: id,
-                version,
-                first,
-                cited,
-            });
-        }
-        let (reported, presence) = last.unzip();
-        let retired = retired_at(rows, instance, u64::MAX, ALL)?;
-        let standing = presence.map(|presence| presence.standing).unwrap_or_default();
-        Ok(Self {
-            standing,
-            retired,
-            reported,
-            series,
-            marked: None,
-            queued: None,
-        })
-    }
-
-    /// f of its latest fact.
-    pub(super) fn last(&self) -> Option<u64> {
-        self.series
-            .iter()
-            .map(|there| there.cited)
-            .max()
-            .flatten()
-            .max(self.reported)
-    }
-
-    /// Until when it is live and silent in a series.
-    pub(super) fn ends(&self, there: &InSeries) -> Ends {
-        self.standing.ends.with_citation(there.cited, self.retired)
-    }
-
-    /// What it runs in a series, if it was observed there.
-    pub(super) fn there(&self, series: u32) -> Option<&InSeries> {
-        self.series.iter().find(|there| there.series == series)
-    }
-
-    pub(super) fn there_mut(&mut self, series: u32) -> Option<&mut InSeries> {
-        self.series.iter_mut().find(|there| there.series == series)
-    }
-
-    /// The next moment after `t` at which it expires somewhere; `None` if it is gone everywhere.
-    fn next_turn(&self, t: u64) -> Option<u64> {
-        let everywhere = self
-            .series
-            .iter()
-            .map(|there| self.ends(there))
-            .chain([self.standing.ends]);
-        everywhere.filter_map(|ends| ends.next_turn(t)).min()
-    }
-}
 
 /// Changes of one moment, by series.
 pub(super) type Expiring = BTreeMap<u32, Vec<SeatChange>>;
@@ -163,14 +71,20 @@ impl Frontier {
         around.dedup();
         for instance in around {
             let present = Present::load(rows, instance)?;
-            frontier.keep(instance, present);
+            frontier.keep(instance, present, None);
         }
         Ok(frontier)
     }
 
-    /// Remembers an instance unless it is gone everywhere.
-    pub(super) fn keep(&mut self, instance: u32, mut present: Present) {
-        let Some(next) = present.next_turn(self.at.unwrap_or_default()) else {
+    /// Remembers an instance unless it is gone everywhere. `only` is the one series in which anything changed, if it is
+    /// one: of an instance that stands in the heap the others need no look then, however many they are.
+    pub(super) fn keep(&mut self, instance: u32, mut present: Present, only: Option<u32>) {
+        let at = self.at.unwrap_or_default();
+        let next = match (present.queued, only) {
+            (Some(queued), Some(series)) => present.next_turn_in(series, at).or(Some(queued)),
+            _ => present.next_turn(at),
+        };
+        let Some(next) = next else {
             self.instances.remove(&instance);
             return;
         };
@@ -221,7 +135,7 @@ impl Frontier {
         else {
             return;
         };
-        for there in &present.series {
+        for there in present.known() {
             let ends = present.ends(there);
             let (old, new) = (ends.seat(x - 1, there.version), ends.seat(x, there.version));
             if old != new {
@@ -242,7 +156,7 @@ impl Frontier {
 
     /// Bytes held, roughly.
     pub(super) fn bytes(&self) -> usize {
-        let series: usize = self.instances.values().map(|present| present.series.capacity()).sum();
+        let series: usize = self.instances.values().map(Present::capacity).sum();
         self.instances.capacity() * (size_of::<Present>() + size_of::<u32>() + 1)
             + series * size_of::<InSeries>()
             + self.turns.capacity() * size_of::<Reverse<(u64, u32)>>()

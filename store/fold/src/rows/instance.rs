@@ -187,6 +187,23 @@ fn citations(series: u32, instance: u32) -> Key {
     Key::new(Tag::Cited).u32(series).u32(instance)
 }
 
+/// A UTC minute, in microseconds (E8).
+const MINUTE: u64 = 60_000_000;
+
+/// The minute of `f`: one citation of a version by an instance is counted in each (E8).
+pub(super) fn minute(f: u64) -> u64 {
+    f / MINUTE
+}
+
+/// Whether it was is a row of its own: in one minute an instance may cite thousands of versions of a series.
+fn cited_in(series: u32, instance: u32, version: VersionId, minute: u64) -> Key {
+    Key::new(Tag::CitedMinute)
+        .u32(series)
+        .u32(instance)
+        .u32(version)
+        .u64(minute)
+}
+
 /// Puts a counted citation.
 pub(super) fn put_cited<R: OrderedRowsMut>(
     rows: &mut R,
@@ -194,9 +211,23 @@ pub(super) fn put_cited<R: OrderedRowsMut>(
     (f, index, position): (u64, u64, u32),
     version: VersionId,
 ) -> Result<(), RowsError<R::Error>> {
-    let key = citations(series, instance).u64(f).u64(index).u32(position);
-    rows.put(key.as_slice(), &version.to_be_bytes())
-        .map_err(RowsError::Storage)
+    let place = citations(series, instance).u64(f).u64(index).u32(position);
+    for key in [place, cited_in(series, instance, version, minute(f))] {
+        rows.put(key.as_slice(), &[]).map_err(RowsError::Storage)?;
+    }
+    Ok(())
+}
+
+/// Is a citation of `version` counted in a minute?
+pub(super) fn counted_in<R: OrderedRows>(
+    rows: &R,
+    (series, instance): (u32, u32),
+    version: VersionId,
+    minute: u64,
+) -> Result<bool, RowsError<R::Error>> {
+    let key = cited_in(series, instance, version, minute);
+    let there = rows.get(key.as_slice()).map_err(RowsError::Storage)?;
+    Ok(there.is_some())
 }
 
 /// f of the latest counted citation at or before `x`.
@@ -212,24 +243,6 @@ pub(super) fn cited_at<R: OrderedRows>(
         let (f, index) = fact_place(key, 9, "citations")?;
         Ok((index < cut).then_some(f))
     })
-}
-
-/// Is a citation of `version` counted with f in `[from, to)`?
-pub(super) fn counted_within<R: OrderedRows>(
-    rows: &R,
-    (series, instance): (u32, u32),
-    version: VersionId,
-    (from, to): (u64, u64),
-) -> Result<bool, RowsError<R::Error>> {
-    let prefix = citations(series, instance);
-    let counted = find(
-        rows,
-        prefix.u64(from),
-        prefix.u64(to),
-        Direction::Forward,
-        |_, value| Ok((Fields::new(value, "citations").u32()? == version).then_some(())),
-    )?;
-    Ok(counted.is_some())
 }
 
 /// Where the first observation of an instance in a series is kept.

@@ -11,7 +11,8 @@
 //! 0x21  instance u32, f u64, index u64                          (empty)                     Retired
 //! 0x22  instance u32, series u32, size u64                      f of the first observation  FirstIn
 //! 0x30  series u32, instance u32, f u64, index u64, position u32  version, event id         Gave
-//! 0x31  series u32, instance u32, f u64, index u64, position u32  version                   Cited
+//! 0x31  series u32, instance u32, f u64, index u64, position u32  (empty)                   Cited
+//! 0x32  series u32, instance u32, version u32, minute u64       (empty)                     CitedMinute
 //! 0x40  level u8                                                index u64                   Level
 //! 0x41  level u8, bucket u64, instance u32                      index u64                   SeenIn
 //! 0x42  series u32, bucket u64, instance u32                    index u64                   CitedIn
@@ -45,6 +46,7 @@ pub(super) enum Tag {
     FirstIn = 0x22,
     Gave = 0x30,
     Cited = 0x31,
+    CitedMinute = 0x32,
     Level = 0x40,
     SeenIn = 0x41,
     CitedIn = 0x42,

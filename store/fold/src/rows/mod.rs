@@ -31,6 +31,7 @@ mod key;
 mod mark;
 mod names;
 mod presence;
+mod present;
 mod read;
 mod series;
 mod space;

@@ -173,3 +173,9 @@ impl<R: OrderedRows> OrderedRows for CountedRows<R> {
         scanned
     }
 }
+
+impl<R: OrderedRowsMut> OrderedRowsMut for CountedRows<R> {
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Self::Error> {
+        self.rows.put(key, value)
+    }
+}

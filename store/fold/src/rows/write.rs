@@ -4,14 +4,12 @@ use verdict_schemas::{EventId, Timestamp};
 
 use super::fact_row::{Entry, Fact, What};
 use super::frontier::Frontier;
-use super::instance::counted_within;
+use super::instance::{counted_in, minute};
 use super::names::{Names, Recent, ScopeRef, Space, name_instance, name_labels, name_series};
 use super::space::{OrderedRowsMut, RowsError};
 use super::tally::{NOTHING, VersionId};
 use crate::{ActiveEntry, Observation, Observed};
 
-/// A UTC minute, in microseconds (E8).
-const MINUTE: u64 = 60_000_000;
 /// (instance, series, version) whose counted minutes are kept, per half: some 4 MB when full.
 const CITING: usize = 1 << 16;
 
@@ -181,14 +179,13 @@ impl EnvironmentRows {
         let (series, new_series) = self.names.intern(rows, Space::Series)?;
         let (version, new_version) = self.version(rows, citation.version)?;
         let f = micros(citation.f);
-        let minute = f / MINUTE;
+        let minute = minute(f);
         let key = (instance, series, version);
         let known = self.minutes.get(&key);
         if known.is_some_and(|minutes| minutes.counted(minute)) {
             return Ok(false);
         }
-        let within = (minute * MINUTE, (minute + 1) * MINUTE);
-        let first = new || new_series || new_version || !counted_within(&*rows, (series, instance), version, within)?;
+        let first = new || new_series || new_version || !counted_in(&*rows, (series, instance), version, minute)?;
         let minutes = known.map_or(
             Minutes {
                 latest: minute,

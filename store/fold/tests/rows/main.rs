@@ -9,6 +9,7 @@ mod damage;
 mod histories;
 mod linear;
 mod steady;
+mod wide;
 
 use std::collections::BTreeSet;
 
