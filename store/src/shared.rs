@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) reached: watch::Sender<HashMap<KafkaPartition, u64>>,
     /// The number of the last batch whose views are made.
     pub(crate) visible_batch: AtomicU64,
+    /// Since when the view thread has been at what it is at; `None` while it waits.
+    pub(crate) making_since: Mutex<Option<Instant>>,
     pub(crate) stopped: RwLock<Stopped>,
     pub(crate) rebuilds: Rebuilds,
 }

@@ -112,6 +112,7 @@ impl Store {
             positions: RwLock::default(),
             reached: watch::Sender::new(reached),
             visible_batch: 0.into(),
+            making_since: Mutex::default(),
             stopped: RwLock::default(),
             rebuilds: Rebuilds::default(),
             database,
@@ -143,6 +144,12 @@ impl Store {
             return Ok(());
         }
         self.open.shared.database.flush()
+    }
+
+    /// How long the batch whose views are being made has been at it; zero while nothing waits. Milliseconds are usual.
+    pub fn making_views_for(&self) -> Duration {
+        let since = *self.open.shared.making_since.lock();
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

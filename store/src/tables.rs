@@ -82,6 +82,8 @@ enum Use {
     Lookup,
     /// An index asked for whole keys, mostly for what is not there.
     Point,
+    /// Rows of the fold: hundreds of short searches a question.
+    Searched,
 }
 
 /// Bytes of a [`Use::Lookup`] key that its filter knows: log u32 and 16 bytes. A reader seeks with
@@ -167,7 +169,8 @@ impl Table {
             Self::Records | Self::Intent => Use::Payload,
             Self::Tiles => Use::Hashes,
             Self::Recorded | Self::Time | Self::Actor | Self::Resource | Self::Agent | Self::Version => Use::Index,
-            Self::Object | Self::Kind | Self::Flag | Self::Observed => Use::Index,
+            Self::Object | Self::Kind | Self::Flag => Use::Index,
+            Self::Observed => Use::Searched,
             Self::Trace | Self::Decision => Use::Lookup,
             Self::Event => Use::Point,
         }
@@ -234,6 +237,18 @@ fn options(usage: Use, cache: &Cache) -> RocksOptions {
             options.set_compression_type(DBCompressionType::Lz4);
             options.set_memtable_whole_key_filtering(true);
             options.set_memtable_prefix_bloom_ratio(0.05);
+            blocks.set_bloom_filter(10.0, false);
+        }
+        Use::Searched => {
+            // A search looks into every sorted run, so there must be few: measured, 150 searches take 0.37 ms in one run
+            // and 1.75 ms in the six of universal compaction. Small blocks and dense restarts are a tenth more.
+            options.set_write_buffer_size(16 << 20);
+            options.set_compaction_style(DBCompactionStyle::Level);
+            options.set_level_zero_file_num_compaction_trigger(2);
+            options.set_max_bytes_for_level_base(64 << 20);
+            options.set_compression_type(DBCompressionType::Lz4);
+            blocks.set_block_size(4 << 10);
+            blocks.set_block_restart_interval(4);
             blocks.set_bloom_filter(10.0, false);
         }
         Use::Lookup => {

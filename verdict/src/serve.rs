@@ -31,6 +31,12 @@ use crate::output::{line, note};
 /// How long requests in flight get to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long the store gets to make visible what is durable, and to write its memory out. Whatever is left of it is done at
+/// the next start.
+const CLOSING: Duration = Duration::from_secs(60);
+/// A batch whose views take longer keeps everybody waiting: the node should get no requests.
+const STALLED: Duration = Duration::from_secs(15);
+
 /// `verdict serve`
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     log_to_stderr();
@@ -140,10 +146,17 @@ impl Running {
             }
             store.close()
         });
-        closed
-            .await
-            .map_err(|e| Failure::unreachable("the store broke while closing", e))?
-            .map_err(|e| Failure::unreachable("cannot close the store", e))
+        match tokio::time::timeout(CLOSING, closed).await {
+            Ok(closed) => closed
+                .map_err(|e| Failure::unreachable("the store broke while closing", e))?
+                .map_err(|e| Failure::unreachable("cannot close the store", e)),
+            Err(_) => {
+                note(
+                    "the store was still making views after a minute: what is durable stays, and the next start makes them",
+                );
+                Ok(())
+            }
+        }
     }
 }
 
@@ -280,12 +293,21 @@ fn owners(config: &Config) -> Result<BTreeMap<TenantId, String>, Failure> {
     config.owners.iter().map(owner).collect()
 }
 
-/// Ready as long as the store takes records.
+/// Ready as long as the store takes records, and makes them visible.
 fn readiness(store: &Store) -> Readiness {
     let store = store.clone();
-    Arc::new(move || match store.node_info() {
-        Ok(info) => info.not_writable.map_or(Ok(()), |reason| Err(reason.to_string())),
-        Err(error) => Err(error.to_string()),
+    Arc::new(move || {
+        if let Some(reason) = store.node_info().map_err(|error| error.to_string())?.not_writable {
+            return Err(reason);
+        }
+        let making = store.making_views_for();
+        if making < STALLED {
+            return Ok(());
+        }
+        Err(format!(
+            "the views of one batch have been in the making for {} s: what is sent now waits behind them",
+            making.as_secs()
+        ))
     })
 }
 

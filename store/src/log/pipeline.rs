@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -88,6 +89,7 @@ pub(crate) enum Work {
 pub(crate) fn run(shared: &Arc<Shared>, mut builder: Builder, mut work: mpsc::Receiver<Work>) {
     let mut put_off = None;
     while let Some(next) = put_off.take().or_else(|| work.blocking_recv()) {
+        *shared.making_since.lock() = Some(Instant::now());
         match next {
             Work::Batch(first) => {
                 let mut batches = vec![first];
@@ -112,6 +114,7 @@ pub(crate) fn run(shared: &Arc<Shared>, mut builder: Builder, mut work: mpsc::Re
             Work::Stop => break,
         }
         rebuild(shared, &mut builder);
+        *shared.making_since.lock() = None;
     }
 }
 
@@ -178,4 +181,44 @@ fn guarded(make: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreErr
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
         Err(StoreError::Views(text.unwrap_or_else(|| "a panic".to_owned())))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use verdict_schemas::TenantId;
+
+    use super::*;
+    use crate::{Incoming, Options, Provenance, SourcePosition, Store};
+
+    #[test]
+    fn how_long_the_view_thread_is_at_it_is_known_and_nothing_while_it_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Options::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let record = Incoming {
+            log: LogName::Tenant(TenantId::parse("acme").unwrap()),
+            source: SourcePosition::Intake,
+            key: None,
+            headers: Vec::new(),
+            value: "{}".into(),
+            raw_time: None,
+            provenance: Provenance::Claimed,
+            dedup: None,
+            route: None,
+        };
+        let wait_until = |there: &dyn Fn(Duration) -> bool| {
+            while !there(store.making_views_for()) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        // The thread looks here after each batch, and is held up as a batch would that takes long.
+        let held = store.shared().rebuilds.asked.lock();
+        runtime.block_on(store.append(vec![record])).unwrap();
+        wait_until(&|making| making > Duration::from_millis(20));
+        drop(held);
+        wait_until(&|making| making.is_zero());
+        store.close().unwrap();
+    }
 }

@@ -1,6 +1,7 @@
 //! Making views again: what a crash lost, what a schema that arrived makes readable, or everything.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rocksdb::WriteBatch;
 use verdict_merkle::{LeafIndex, TreeSize};
@@ -19,6 +20,9 @@ use crate::names::LogId;
 use crate::options::Options;
 use crate::record::Record;
 use crate::tables::Table;
+
+/// How often a long catching up says how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(5);
 
 impl Builder {
     /// The builder of a store, with what is visible already published. [`Builder::catch_up`] comes next.
@@ -119,6 +123,7 @@ impl Builder {
         let mut chunk: Vec<Record> = Vec::new();
         let mut bytes = 0;
         let mut next = from.0;
+        let mut said = Instant::now();
         while next < size.0 {
             let Some(record) = records.next() else {
                 let reason = format!("log `{}`: index {next} is missing", log.name);
@@ -136,6 +141,10 @@ impl Builder {
                 self.apply(&committed)?;
                 chunk.clear();
                 bytes = 0;
+                if said.elapsed() >= SAY_EVERY {
+                    said = Instant::now();
+                    tracing::info!(log = %log.name, made = next, of = size.0, "making views of records");
+                }
             }
         }
         Ok(())

@@ -2,9 +2,8 @@
 //! the HTTP intake does.
 //!
 //! As from Kafka: Avro, 12 partitions, groups of 10,000 with positions, four commits under way at most. As over HTTP: JSON,
-//! interpreted and checked as the intake does, requests of up to 500
-//! events of one tenant, 32 of them at once, each waiting to see its own.
-//! Deduplication is on in both: by the views for Kafka, before the commit for HTTP.
+//! projected and checked as the intake does, requests of up to 500 events of one tenant, 32 of them at once, each waiting
+//! to see its own. Deduplication is on in both: by the views for Kafka, before the commit for HTTP.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
-use verdict_schemas::{EventId, Interpretation, KnownSchemas, Timestamp, check_log, interpret};
+use verdict_schemas::{EventId, KnownSchemas, Projection, Timestamp, project};
 use verdict_store::{
     Appended, DedupKey, Incoming, KafkaPartition, LogName, Options, PendingCommit, Provenance, SourcePosition, Store,
 };
@@ -358,14 +357,16 @@ fn feed_http(runtime: &Runtime, store: &Store, source: &Source, requests: Vec<Ve
     })
 }
 
-/// An event as the intake hands it over: interpreted first, because what is malformed is refused there.
+/// An event as the intake hands it over: projected first, because what is malformed is refused there.
 fn intake(made: &Made, log: LogName) -> Result<Incoming> {
-    let event = match interpret(&made.value, Some("application/json"), &KnownSchemas) {
-        Interpretation::Event(event) => event,
+    let decision = match project(&made.value, Some("application/json"), &KnownSchemas) {
+        Projection::Decision(decision) => decision,
         other => bail!("the reference decision was not read: {other:?}"),
     };
     if let Some(tenant) = log.tenant() {
-        check_log(&event, tenant).map_err(|rejection| anyhow::anyhow!("{rejection}"))?;
+        decision
+            .check_log(tenant)
+            .map_err(|rejection| anyhow::anyhow!("{rejection}"))?;
     }
     Ok(Incoming {
         log,
@@ -376,7 +377,7 @@ fn intake(made: &Made, log: LogName) -> Result<Incoming> {
         raw_time: None,
         provenance: Provenance::Authenticated { principal: None },
         dedup: Some(DedupKey {
-            source: event.meta.source.as_str().into(),
+            source: (&*decision.source).into(),
             event_id: EventId(made.id),
             intent: false,
         }),
