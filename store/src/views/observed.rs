@@ -151,6 +151,7 @@ impl Observer {
                     }
                     What::Malformed(..) | What::Awaiting(_) => {}
                 }
+                seat.rows.seal(&mut space).map_err(damaged)?;
             }
             seat.pending = space.into_pending();
         }

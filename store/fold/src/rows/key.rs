@@ -5,7 +5,7 @@
 //! tag   key after the tag                                       value
 //! 0x02  kind u8, the name's bytes                               id u32                      Name
 //! 0x03  kind u8, id u32                                         the name's bytes            Named
-//! 0x10  size u64                                                f u64                       Frontier
+//! 0x10  size u64                                                f u64, next expiry u64      Frontier
 //! 0x11  f u64, index u64, position u32                          the observation             Fact
 //! 0x20  instance u32, f u64, size u64                           presence                    Presence
 //! 0x21  instance u32, f u64, index u64                          (empty)                     Retired

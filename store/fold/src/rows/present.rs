@@ -47,8 +47,10 @@ pub(super) struct Present {
     pub(super) reported: Option<u64>,
     /// (level, bucket) of its latest mark.
     pub(super) marked: Option<(u8, u64)>,
-    /// Where it stands in the heap.
+    /// Where it stands in the heap: not after its next turn.
     pub(super) queued: Option<u64>,
+    /// Whether that is its next turn.
+    pub(super) exact: bool,
     /// By series.
     series: Vec<InSeries>,
     /// Series that are not among them may have been observed all the same.
@@ -88,6 +90,7 @@ impl Present {
         Ok(Self {
             marked: self.marked,
             queued: self.queued,
+            exact: false,
             ..Self::load(rows, instance)?
         })
     }

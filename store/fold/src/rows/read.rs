@@ -9,7 +9,7 @@ use verdict_schemas::{Kind, Labels, Timestamp, Version};
 
 use super::around::Around;
 use super::fact_row::{Entry, Fact, What, range};
-use super::frontier::{first_observations, frontier_at};
+use super::frontier::{Place, first_observations, frontier_at};
 use super::instance::Gave;
 use super::key::collect;
 use super::names;
@@ -30,7 +30,7 @@ pub struct Cut<'r, R> {
     /// Number of records: those with a smaller index are seen.
     pub(super) size: u64,
     /// The greatest f in the cut: nothing is known later.
-    pub(super) frontier: Option<u64>,
+    pub(super) frontier: Option<Place>,
     around: RefCell<HashMap<u64, Rc<Around>>>,
     named: RefCell<Named>,
 }
@@ -88,7 +88,7 @@ impl<'r, R: OrderedRows> Cut<'r, R> {
 
     /// The greatest f of an observation in the cut.
     pub fn frontier(&self) -> Option<Timestamp> {
-        self.frontier.and_then(instant)
+        self.frontier.and_then(|place| instant(place.at))
     }
 
     /// Each series with an observation at or before `t` (E21), sorted.
@@ -254,7 +254,7 @@ impl<'r, R: OrderedRows> Cut<'r, R> {
         };
         // No fact of the cut lies past the frontier: a search from there meets no rows of later records, and who is a
         // member later is one there.
-        let members = self.around(t.min(frontier))?.members(self.rows, series)?;
+        let members = self.around(t.min(frontier.at))?.members(self.rows, series)?;
         Ok(members
             .iter()
             .copied()

@@ -1,7 +1,7 @@
 //! One series at one cut, answered from the rows.
 //!
-//! Up to the frontier everything but the members is a search in a track. After it the members at the frontier are
-//! enumerated once, and their expiries swept in memory (`tail`). Where a quorum asks for more than the majority, the
+//! Up to the frontier everything but the members is a search in a track, and so it is until the first lease runs out after
+//! it. From then on the members at the frontier are enumerated once, and their expiries swept in memory (`tail`). Where a quorum asks for more than the majority, the
 //! tallies are read, but only while the version is the holder: any quorum implies that (E12).
 
 use std::cell::OnceCell;
@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use verdict_schemas::{Quorum, Timestamp, Version};
 
 use super::bound::latest;
+use super::frontier::Place;
 use super::key::{Key, Tag};
 use super::read::{Cut, MemberRow, instant};
 use super::space::{Corrupt, OrderedRows, RowsError};
@@ -63,15 +64,15 @@ impl<'r, R: OrderedRows> Cut<'r, R> {
 
 impl<R: OrderedRows> RowSeries<'_, '_, R> {
     /// The series and the frontier, if the cut holds anything of them.
-    fn place(&self) -> Option<(u32, u64)> {
+    fn place(&self) -> Option<(u32, Place)> {
         self.series.zip(self.cut.frontier)
     }
 
-    fn tail(&self, series: u32, frontier: u64) -> Result<&[TailStep], RowsError<R::Error>> {
+    fn tail(&self, series: u32, frontier: Place) -> Result<&[TailStep], RowsError<R::Error>> {
         if let Some(steps) = self.tail.get() {
             return Ok(steps);
         }
-        let steps = tail(frontier, &self.cut.members(series, frontier)?, None)?;
+        let steps = tail(frontier.at, &self.cut.members(series, frontier.at)?, None)?;
         Ok(self.tail.get_or_init(|| steps))
     }
 
@@ -93,26 +94,27 @@ impl<R: OrderedRows> RowSeries<'_, '_, R> {
         // A version never named is run by nobody; no id is that great.
         let version = Some(self.cut.version_id(version)?.unwrap_or(VersionId::MAX));
         let mut steps = Vec::new();
-        if from <= frontier {
+        let Place { at: known, .. } = frontier;
+        let steady = frontier.steady();
+        if from <= steady {
             let first = tallies(series)
-                .at(rows, from, size)?
+                .at(rows, from.min(known), size)?
                 .map(|(_, tally)| tally)
                 .unwrap_or_default();
             steps.push(TailStep::new(from, &first, version));
-            let later = tallies(series).steps(rows, (from + 1, to.min(frontier) + 1), size)?;
+        }
+        if from < known {
+            let later = tallies(series).steps(rows, (from + 1, to.min(known) + 1), size)?;
             steps.extend(later.iter().map(|(x, tally)| TailStep::new(*x, tally, version)));
         }
-        if to > frontier {
-            let tail = tail(frontier, &self.cut.members(series, frontier)?, version)?;
+        if to > steady {
+            let tail = tail(known, &self.cut.members(series, known)?, version)?;
             steps.extend(
                 last_step(&tail, from)
-                    .filter(|_| from > frontier)
+                    .filter(|_| from > steady)
                     .map(|step| TailStep { x: from, ..*step }),
             );
-            steps.extend(
-                tail.into_iter()
-                    .filter(|step| step.x > from.max(frontier) && step.x <= to),
-            );
+            steps.extend(tail.into_iter().filter(|step| step.x > from.max(known) && step.x <= to));
         }
         let mut curve: Vec<(Timestamp, Counted)> = Vec::new();
         for TailStep {
@@ -159,20 +161,20 @@ impl<R: OrderedRows> RowSeries<'_, '_, R> {
         let (rows, size) = (self.cut.rows, self.cut.size);
         let track = last_holders(series);
         let version = |(x, held): (u64, Held)| held.0.map(|version| (x, version));
-        let first = from.min(frontier);
+        let first = from.min(frontier.at);
         let mut begins: Vec<_> = track.at(rows, first, size)?.and_then(version).into_iter().collect();
         begins.extend(
             track
-                .steps_back(rows, (first + 1, to.min(frontier) + 1), size)?
+                .steps_back(rows, (first + 1, to.min(frontier.at) + 1), size)?
                 .into_iter()
                 .filter_map(version),
         );
-        if to > frontier {
+        if to > frontier.steady() {
             let mut last = begins.last().map(|(_, version)| *version);
             for step in self
                 .tail(series, frontier)?
                 .iter()
-                .filter(|step| step.x > frontier && step.x <= to)
+                .filter(|step| step.x > frontier.at && step.x <= to)
             {
                 if let Some(version) = step.held.0
                     && last != Some(version)
@@ -192,16 +194,16 @@ impl<R: OrderedRows> RowSeries<'_, '_, R> {
         let Some((series, frontier)) = self.place() else {
             return Ok(None);
         };
-        if t < frontier {
-            let within = (t + 1, to.min(frontier) + 1);
+        if t < frontier.at {
+            let within = (t + 1, to.min(frontier.at) + 1);
             if let Some((x, _)) = last_holders(series).first(self.cut.rows, within, self.cut.size)? {
                 return Ok(Some(x));
             }
         }
-        if to <= frontier {
+        if to <= frontier.steady() {
             return Ok(None);
         }
-        let begins = self.begins(t.max(frontier), to)?;
+        let begins = self.begins(t.max(frontier.at), to)?;
         Ok(begins.iter().map(|(x, _)| *x).find(|x| *x > t))
     }
 
@@ -287,9 +289,9 @@ impl<R: OrderedRows> SeriesHistory for RowSeries<'_, '_, R> {
             return Ok(None);
         };
         let t = micros(t);
-        let held = if t <= frontier {
+        let held = if t <= frontier.steady() {
             holders(series)
-                .at(self.cut.rows, t, self.cut.size)?
+                .at(self.cut.rows, t.min(frontier.at), self.cut.size)?
                 .map(|(_, held)| held)
         } else {
             let steps = self.tail(series, frontier)?;
@@ -339,10 +341,12 @@ impl<R: OrderedRows> SeriesHistory for RowSeries<'_, '_, R> {
         if from > to {
             return Ok(None);
         }
-        if from <= frontier {
-            let found = self.quorum_in_rows((series, version), quorum, (from, to.min(frontier)))?;
-            if found.is_some() || to <= frontier {
-                return Ok(found.and_then(instant));
+        if from <= frontier.steady() {
+            // Whatever holds at the frontier holds from there on, so where it was searched from is when it did.
+            let within = (from.min(frontier.at), to.min(frontier.at));
+            let found = self.quorum_in_rows((series, version), quorum, within)?;
+            if found.is_some() || to <= frontier.steady() {
+                return Ok(found.map(|found| found.max(from)).and_then(instant));
             }
         }
         let steps = self.tail(series, frontier)?;

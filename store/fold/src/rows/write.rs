@@ -40,7 +40,7 @@ pub struct CitationRef<'a> {
 /// Keeps the rows of one tenant and environment. It holds nothing but caches of them: dropping it loses nothing, and one
 /// that is made anew over the same rows puts the same ones from there on.
 ///
-/// Facts are given in index order. What one call puts belongs together: if the caller abandons what it has collected, it
+/// Facts are given in index order, and [`Self::seal`] is called after those of each record. What one call puts belongs together: if the caller abandons what it has collected, it
 /// calls [`Self::drop_cache`]. After an error the cache is dropped already, and what was put is to be abandoned.
 #[derive(Debug)]
 pub struct EnvironmentRows {
@@ -165,6 +165,18 @@ impl EnvironmentRows {
             self.drop_cache();
         }
         counted
+    }
+
+    /// Ends a record: whoever gave its observations or citations calls this, before those of the next.
+    ///
+    /// # Errors
+    /// When the rows can not be written.
+    pub fn seal<R: OrderedRowsMut>(&mut self, rows: &mut R) -> Result<(), RowsError<R::Error>> {
+        let sealed = self.frontier.as_mut().map_or(Ok(()), |frontier| frontier.seal(rows));
+        if sealed.is_err() {
+            self.drop_cache();
+        }
+        sealed
     }
 
     fn take_citation<R: OrderedRowsMut>(

@@ -23,8 +23,11 @@ impl Rows {
             .flat_map(|(_, facts)| facts)
             .collect();
         let (mut rows, mut writer) = (MemoryRows::default(), EnvironmentRows::new());
-        for fact in &facts {
-            writer.observe(&mut rows, fact).unwrap();
+        for record in facts.chunk_by(|one, next| one.at.index == next.at.index) {
+            for fact in record {
+                writer.observe(&mut rows, fact).unwrap();
+            }
+            writer.seal(&mut rows).unwrap();
         }
         Self { rows, facts }
     }

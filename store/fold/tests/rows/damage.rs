@@ -13,8 +13,11 @@ proptest! {
     fn a_damaged_row_is_no_panic(steps in steps(20), place: prop::sample::Index, flip: (u8, u8), cut_short: bool) {
         let records = records(&steps);
         let (mut rows, mut writer) = (MemoryRows::default(), EnvironmentRows::new());
-        for fact in records.iter().flatten() {
-            writer.observe(&mut rows, fact).unwrap();
+        for record in &records {
+            for fact in record {
+                writer.observe(&mut rows, fact).unwrap();
+            }
+            writer.seal(&mut rows).unwrap();
         }
         let (key, mut value) = {
             let (key, value) = rows.iter().nth(place.index(rows.len())).unwrap();
@@ -47,6 +50,7 @@ proptest! {
             fact.record.index = index;
             fact.at.f = at((last.at.f.as_micros() - late).max(0));
             let _ = writer.observe(&mut rows, &fact);
+            let _ = writer.seal(&mut rows);
         }
     }
 }

@@ -186,6 +186,7 @@ fn write(rows: &mut MemoryRows, records: &[Vec<Observation>], drops: &[bool]) {
         for observation in record {
             writer.observe(rows, observation).unwrap();
         }
+        writer.seal(rows).unwrap();
     }
 }
 
@@ -268,6 +269,7 @@ proptest! {
             for observation in record {
                 writer.observe(&mut rows, observation).unwrap();
             }
+            writer.seal(&mut rows).unwrap();
             let size = size_after(record);
             let (then, now) = (Cut::new(&rows, size).unwrap(), Cut::new(&kept, size).unwrap());
             let moments: Vec<i64> = records.iter().flatten().map(|fact| fact.at.f.as_micros()).collect();

@@ -61,6 +61,7 @@ fn written(facts: &[Observation]) -> MemoryRows {
     let (mut rows, mut writer) = (MemoryRows::default(), EnvironmentRows::new());
     for fact in facts {
         writer.observe(&mut rows, fact).unwrap();
+        writer.seal(&mut rows).unwrap();
     }
     rows
 }
@@ -243,6 +244,7 @@ fn a_late_heartbeat_of_a_steady_fleet_puts_its_own_rows_and_no_other() {
     writer
         .observe(&mut rows, &heartbeat(1_000_000, f, agent(3), 1))
         .unwrap();
+    writer.seal(&mut rows).unwrap();
     let new: Vec<u8> = rows
         .iter()
         .filter(|(key, _)| !before.contains(&key.to_vec()))
@@ -267,7 +269,9 @@ fn a_citation_that_is_not_counted_puts_and_reads_nothing() {
             policy: "authz",
             version,
         };
-        writer.cite(rows, &citation).unwrap()
+        let counted = writer.cite(rows, &citation).unwrap();
+        writer.seal(rows).unwrap();
+        counted
     };
     assert!(cite(&mut rows, 0, 60 * SECOND, "v1"));
     assert!(cite(&mut rows, 1, 119 * SECOND, "v2"));

@@ -52,6 +52,7 @@ impl Written {
             };
             assert!(self.writer.cite(&mut self.rows, &citation).unwrap());
         }
+        self.writer.seal(&mut self.rows).unwrap();
         self.index += 1;
         self.rows.read() - before
     }
@@ -82,6 +83,7 @@ impl Written {
             },
         };
         self.writer.observe(&mut self.rows, &observation).unwrap();
+        self.writer.seal(&mut self.rows).unwrap();
         self.index += 1;
         self.rows.read() - before
     }
