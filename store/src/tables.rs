@@ -245,7 +245,6 @@ fn options(usage: Use, cache: &Cache) -> RocksOptions {
             options.set_write_buffer_size(16 << 20);
             options.set_compaction_style(DBCompactionStyle::Level);
             options.set_level_zero_file_num_compaction_trigger(2);
-            options.set_max_bytes_for_level_base(64 << 20);
             options.set_compression_type(DBCompressionType::Lz4);
             blocks.set_block_size(4 << 10);
             blocks.set_block_restart_interval(4);
