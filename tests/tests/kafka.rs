@@ -1,5 +1,7 @@
 //! From producers that nobody here wrote, through a real Kafka, to answers.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 use verdict_tests::clients::{MURMUR2, confluent_produce, kcat_produce, kcat_produce_bytes};
@@ -161,6 +163,122 @@ async fn aborted_records_are_never_seen_and_markers_do_not_hold_the_horizon_back
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     panic!("the horizon stands still: {}", node.log());
+}
+
+#[tokio::test]
+async fn an_open_transaction_holds_the_horizon_until_it_ends() -> Result<()> {
+    let kafka = Kafka::start().await?;
+    node::create_topics(&kafka, 6).await?;
+    let node = node::start(&kafka, &[]).await?;
+    let bootstrap = kafka.bootstrap();
+    let told = |actor: &str| decision("acme", &ago(1), "a1", actor, "v1").to_string();
+    let send = |actor: &str| json!({"key": "acme", "text": told(actor)});
+    let plain = [told("before"), told("behind")];
+    kcat_produce(&bootstrap, EVENTS, &keyed("acme", &plain[..1]), &[], &[MURMUR2]).await?;
+    node::wait_for_records(&node, &["acme"], 1).await?;
+
+    // Its producer ends without a word: the transaction stays open, and what came behind it in the partition waits.
+    let open = [json!({"transaction": "begin"}), send("never"), json!({"flush": true})];
+    confluent_produce(&bootstrap, EVENTS, &["--transactional-id", "t1"], &open).await?;
+    kcat_produce(&bootstrap, EVENTS, &keyed("acme", &plain[1..]), &[], &[MURMUR2]).await?;
+    let behind = jiff::Timestamp::now().to_string();
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    let held = node.get_json("/v1/tenants/acme/decisions").await?;
+    assert_eq!(held["items"].as_array().map(Vec::len), Some(1), "{held:#}");
+    assert!(held["known_at"].as_str() < Some(behind.as_str()), "{held:#}");
+    let refused = node
+        .get(&format!(
+            "/v1/tenants/acme/effective?environment=prod&known_at={behind}"
+        ))
+        .await?;
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains("not_yet_known"), "{}", refused.text());
+
+    // The same producer comes back; the broker aborts what it left open.
+    let again = [
+        json!({"transaction": "begin"}),
+        send("after"),
+        json!({"transaction": "commit"}),
+    ];
+    confluent_produce(&bootstrap, EVENTS, &["--transactional-id", "t1"], &again).await?;
+    node::wait_for_records(&node, &["acme"], 3).await?;
+    let decisions = node::items(&node, "/v1/tenants/acme/decisions").await?;
+    let actors: BTreeSet<&str> = decisions
+        .iter()
+        .map(|d| d.pointer("/event/body/actor/id").unwrap().as_str().unwrap())
+        .collect();
+    assert_eq!(actors, BTreeSet::from(["before", "behind", "after"]));
+    let question = format!("/v1/tenants/acme/effective?environment=prod&known_at={behind}");
+    for _ in 0..100 {
+        if node.get(&question).await?.status == 200 {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the horizon stands still: {}", node.log());
+}
+
+#[tokio::test]
+async fn a_record_in_the_wrong_partition_is_kept_under_that_partition() -> Result<()> {
+    const PARTITIONS: u32 = 6;
+    const STRAYED: &str = "the key's tenant belongs to another partition";
+    let kafka = Kafka::start().await?;
+    node::create_topics(&kafka, PARTITIONS).await?;
+    let mut node = node::start(&kafka, &[]).await?;
+    // The same key into every partition: it is at home in one of them.
+    let mut steps: Vec<Value> = (0..PARTITIONS)
+        .map(|partition| {
+            let event = decision("acme", &ago(1), "a1", &format!("through-{partition}"), "v1");
+            json!({"key": "acme", "text": event.to_string(), "partition": partition})
+        })
+        .collect();
+    steps.push(json!({"key": "Not A Tenant", "text": "{}", "partition": 0}));
+    steps.push(json!({"text": decision("acme", &ago(1), "a1", "keyless", "v1").to_string(), "partition": 0}));
+    confluent_produce(&kafka.bootstrap(), EVENTS, &[], &steps).await?;
+    let logs: Vec<String> = (0..PARTITIONS)
+        .map(|partition| format!("_unrouted.{partition}"))
+        .collect();
+    let mut kept: Vec<Vec<Value>> = Vec::new();
+    for _ in 0..100 {
+        kept.clear();
+        for log in &logs {
+            let page = node.get(&format!("/v1/tenants/{log}/quarantine")).await?;
+            kept.push(match page.json() {
+                Ok(page) => page["items"].as_array().cloned().unwrap_or_default(),
+                Err(_) => Vec::new(),
+            });
+        }
+        if kept.iter().map(Vec::len).sum::<usize>() == 7 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    node::wait_for_records(&node, &["acme"], 1).await?;
+    let own = node::items(&node, "/v1/tenants/acme/decisions").await?;
+    let actor = own[0].pointer("/event/body/actor/id").unwrap().as_str().unwrap();
+    let home: usize = actor.trim_start_matches("through-").parse()?;
+    for (partition, items) in kept.iter().enumerate() {
+        let shown = json!(items).to_string();
+        let (extra, strayed) = (2 * usize::from(partition == 0), usize::from(partition != home));
+        assert_eq!(
+            items.len(),
+            extra + strayed,
+            "partition {partition}, home {home}: {shown}"
+        );
+        assert_eq!(shown.matches(STRAYED).count(), strayed, "{shown}");
+        if partition == 0 {
+            assert!(
+                shown.contains("the key names no valid tenant") && shown.contains("the record has no key"),
+                "{shown}"
+            );
+        }
+    }
+    // Nobody else's answers hold them, and the node says that they are there.
+    assert_eq!(node::items(&node, "/v1/tenants/acme/quarantine").await?.len(), 0);
+    let metrics = node.get("/metrics").await?.text();
+    assert!(metrics.contains("verdict_kafka_unrouted_total 7"), "{metrics}");
+    node.stop().await?;
+    node::audit(&node.data()).await
 }
 
 #[tokio::test]
