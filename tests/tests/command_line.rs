@@ -1,5 +1,6 @@
 //! The command line as scripts and people use it: exit codes, what is printed where, errors that say what to do.
 
+use std::io::Write as _;
 use std::process::Output;
 
 use anyhow::Result;
@@ -18,6 +19,12 @@ fn err(output: &Output) -> String {
 
 fn lines(events: &[Value]) -> Vec<u8> {
     events.iter().map(|e| format!("{e}\n")).collect::<String>().into_bytes()
+}
+
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes)?;
+    Ok(gzip.finish()?)
 }
 
 #[tokio::test]
@@ -139,6 +146,108 @@ async fn questions_print_tables_json_and_lines_and_echo_what_words_mean() -> Res
 }
 
 #[tokio::test]
+async fn what_was_recorded_is_printed_as_it_was_recorded() -> Result<()> {
+    let server = Server::start::<&str>(&[]).await?;
+    let address = server.url("");
+    let ask = async |arguments: &[&str]| verdict(&[arguments, &["--server", &address]].concat(), b"").await;
+    // A number that no float holds, digits that one would drop, and a key that stands twice.
+    let odd = r#"{"n":1e999,"exact":1.50,"exact":12345678901234567890123}"#;
+    let mut event = decision("acme", &ago(20), "a1", "dana", "v1");
+    event["body"]["input"] = "PLACE".into();
+    let event = event.to_string().replace("\"PLACE\"", odd);
+    let sent = server
+        .post("/v1/tenants/acme/events", "application/json", event)
+        .await?;
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    for form in ["json", "ndjson", "table"] {
+        let listed = ask(&["decisions", "acme", "-o", form]).await?;
+        assert_eq!(listed.status.code(), Some(0), "{form}: {}", err(&listed));
+        assert!(
+            out(&listed).contains(if form == "table" { "user:dana" } else { odd }),
+            "{}",
+            out(&listed)
+        );
+    }
+    let id = &sent.json()?["results"][0]["event_id"];
+    let shown = ask(&["show", "acme", "event", id.as_str().unwrap()]).await?;
+    assert!(
+        out(&shown).contains("\"n\": 1e999") && out(&shown).contains("\"exact\": 1.50"),
+        "{}",
+        out(&shown)
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn pages_are_one_answer_and_nothing_found_is_code_1() -> Result<()> {
+    let server = Server::start::<&str>(&[]).await?;
+    let address = server.url("");
+    let ask = async |arguments: &[&str]| verdict(&[arguments, &["--server", &address]].concat(), b"").await;
+    let events: Vec<Value> = (0..1001)
+        .map(|i| decision("acme", &ago(20), "a1", &format!("u{i}"), "v1"))
+        .collect();
+    server.emit("acme", &serde_json::json!(events)).await?;
+    let whole: Value = serde_json::from_str(&out(&ask(&["decisions", "acme", "-n", "2000", "-o", "json"]).await?))?;
+    assert_eq!(whole["items"].as_array().unwrap().len(), 1001);
+    assert_eq!((whole.get("next"), &whole["complete"]), (None, &Value::Bool(true)));
+    let part: Value = serde_json::from_str(&out(&ask(&["decisions", "acme", "-n", "1000", "-o", "json"]).await?))?;
+    assert!(part["next"].is_string(), "{}", part["next"]);
+    let lines = ask(&["decisions", "acme", "-n", "1001", "-o", "ndjson"]).await?;
+    assert_eq!(out(&lines).lines().count(), 1001);
+
+    for nothing in [
+        &["decisions", "acme", "--actor", "user:nobody"][..],
+        &["decisions", "acme", "--actor", "user:nobody", "-o", "json"],
+        &["decisions", "acme", "--actor", "user:nobody", "-o", "ndjson"],
+        &["decisions", "acme", "--actor", "user:nobody", "--count"],
+        &["effective", "acme", "-e", "elsewhere"],
+        &["show", "acme", "decision", "no-such"],
+        &["find", "no-such"],
+    ] {
+        let told = ask(nothing).await?;
+        assert_eq!(told.status.code(), Some(1), "{nothing:?}: {}{}", out(&told), err(&told));
+        assert!(err(&told).starts_with("verdict: "), "{nothing:?}: {}", err(&told));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn emit_takes_compressed_input_and_reports_as_json() -> Result<()> {
+    let server = Server::start::<&str>(&[]).await?;
+    let address = server.url("");
+    let send = async |input: &[u8]| verdict(&["emit", "acme", "-o", "json", "--server", &address], input).await;
+    let good = decision("acme", &ago(1), "a1", "dana", "v1");
+    let mut bad = decision("acme", &ago(1), "a1", "dana", "v1");
+    bad["body"]["outcome"] = "perhaps".into();
+    let told = send(&lines(&[good.clone(), bad])).await?;
+    assert_eq!(told.status.code(), Some(1), "{}", err(&told));
+    let summary: Value = serde_json::from_str(&out(&told))?;
+    assert_eq!((&summary["accepted"], &summary["duplicates"]), (&1.into(), &0.into()));
+    let refused = &summary["rejected"][0];
+    assert_eq!(
+        (&refused["line"], &refused["field"]),
+        (&2.into(), &"/body/outcome".into()),
+        "{summary}"
+    );
+    assert_eq!(refused["rule"], "unknown_value");
+
+    for compressed in [
+        gzip(&lines(std::slice::from_ref(&good)))?,
+        zstd::encode_all(&*lines(&[good]), 1)?,
+    ] {
+        let told = send(&compressed).await?;
+        assert_eq!(told.status.code(), Some(0), "{}", err(&told));
+        assert_eq!(serde_json::from_str::<Value>(&out(&told))?["duplicates"], 1);
+    }
+    for empty in [&b""[..], b"\n \n", b"[]"] {
+        let told = send(empty).await?;
+        assert_eq!((told.status.code(), out(&told).as_str()), (Some(2), ""), "{empty:?}");
+        assert!(err(&told).contains("holds no event"), "{}", err(&told));
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn failures_have_codes_and_say_what_to_do() -> Result<()> {
     let nowhere = verdict(
         &["effective", "acme", "-e", "prod", "--server", "http://127.0.0.1:9"],
@@ -153,6 +262,21 @@ async fn failures_have_codes_and_say_what_to_do() -> Result<()> {
     );
     let when = verdict(&["effective", "acme", "-e", "prod", "--at", "whenever"], b"").await?;
     assert_eq!(when.status.code(), Some(2));
+    for (wrong, said) in [
+        (["effective", "acme", "-e", "prod", "--at", ""], "write RFC 3339"),
+        (
+            ["decisions", "acme", "-e", "prod", "--limit", "0"],
+            "a whole number from 1 on",
+        ),
+        (
+            ["show", "acme", "rollout", "..", "-o", "json"],
+            "no name that can be asked for",
+        ),
+    ] {
+        let told = verdict(&wrong, b"").await?;
+        assert_eq!(told.status.code(), Some(2), "{wrong:?}");
+        assert!(err(&told).contains(said), "{wrong:?}: {}", err(&told));
+    }
     let wide = verdict(&["serve", "--listen", "0.0.0.0:0", "--data", "/nonexistent/x"], b"").await?;
     assert_eq!(wide.status.code(), Some(2));
     assert!(err(&wide).contains("--tokens FILE"), "{}", err(&wide));

@@ -5,6 +5,7 @@ mod policies;
 mod single;
 
 use jiff::Zoned;
+use serde_json::Value;
 
 pub(crate) use decisions::decisions;
 pub(crate) use policies::{compare, effective, history};
@@ -53,4 +54,9 @@ impl Query {
             .with("as_of", cut.as_of.as_ref())
             .with("after", cut.after.as_ref()))
     }
+}
+
+/// The elements of a member that is a list; none where it is not there.
+pub(crate) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

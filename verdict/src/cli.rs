@@ -188,7 +188,7 @@ pub(crate) struct DecisionsArgs {
     #[arg(long, value_name = "TIME")]
     pub(crate) to: Option<String>,
     /// At most so many; more are fetched page by page.
-    #[arg(short = 'n', long, default_value_t = 20)]
+    #[arg(short = 'n', long, default_value_t = 20, value_parser = limit)]
     pub(crate) limit: u64,
     /// Oldest first.
     #[arg(long)]
@@ -204,6 +204,14 @@ pub(crate) struct DecisionsArgs {
     pub(crate) as_of: Option<String>,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
+}
+
+/// A limit of nothing would be taken for "there is nothing".
+fn limit(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(limit) if limit > 0 => Ok(limit),
+        _ => Err("give a whole number from 1 on, or use --count to see only how many there are".to_owned()),
+    }
 }
 
 /// What `show` shows.
@@ -242,7 +250,7 @@ pub(crate) struct FindArgs {
 pub(crate) struct EmitArgs {
     /// Tenant. With Kafka it is the key of every record.
     pub(crate) tenant: String,
-    /// NDJSON, a JSON array or one event; `-` is standard input.
+    /// NDJSON, a JSON array or one event, plain or compressed with gzip or zstd; `-` is standard input.
     #[arg(default_value = "-")]
     pub(crate) file: PathBuf,
     /// Straight to Kafka instead of HTTP: librdkafka properties, at least `bootstrap.servers`.

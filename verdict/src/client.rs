@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::cli::ServerArgs;
 use crate::exit::Failure;
+use crate::faithful::lossy;
 
 /// A server, and who asks.
 #[derive(Clone, Debug)]
@@ -18,9 +19,9 @@ pub(crate) struct Client {
 
 /// An answer: its bytes as they came, and read.
 pub(crate) struct Answer {
-    /// As it came.
+    /// As it came: what is printed as JSON.
     pub(crate) text: String,
-    /// Read.
+    /// Read for tables and decisions of this program: what it can not hold is text, see [`lossy`].
     pub(crate) value: Value,
     /// Its status.
     pub(crate) status: StatusCode,
@@ -50,6 +51,10 @@ impl Client {
 
     /// A request to `segments` below the server's address, each percent-encoded.
     pub(crate) fn request(&self, method: Method, segments: &[&str]) -> Result<RequestBuilder, Failure> {
+        // A URL loses such segments: what would be asked then is another question, and its answer a wrong one.
+        if let Some(lost) = segments.iter().find(|segment| matches!(**segment, "" | "." | "..")) {
+            return Err(Failure::Usage(format!("`{lost}` is no name that can be asked for")));
+        }
         let mut url = reqwest::Url::parse(&self.server)
             .map_err(|e| Failure::Usage(format!("--server `{}`: {e}", self.server)))?;
         url.path_segments_mut()
@@ -82,10 +87,6 @@ impl Client {
             );
             return Err(Failure::Unreachable(text));
         }
-        if answer.value.is_null() {
-            let text = "the answer holds JSON that this program can not print faithfully; ask over HTTP".to_owned();
-            return Err(Failure::Unreachable(text));
-        }
         Ok(answer)
     }
 
@@ -94,7 +95,7 @@ impl Client {
         let response = request.send().await.map_err(|e| self.unreachable(&e))?;
         let status = response.status();
         let text = body(response).await?;
-        let value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let value = lossy(&text);
         Ok(Answer { text, value, status })
     }
 

@@ -7,25 +7,68 @@ mod http;
 mod kafka;
 mod source;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::fmt;
 
-use crate::cli::EmitArgs;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::json;
+
+use self::source::Items;
+use crate::cli::{EmitArgs, Output};
 use crate::exit::Failure;
 use crate::output;
 
 /// What became of the events.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
     accepted: u64,
     duplicates: u64,
+    /// Kept, but of an id that the log has with other bytes.
+    conflicts: u64,
     rejected: u64,
+    /// The rejected ones, where the report is to be JSON; for people each is printed when it happens.
+    refused: Vec<Refused>,
     /// The last positions, with Kafka: what `--after` takes.
-    positions: std::collections::BTreeMap<u64, u64>,
+    positions: BTreeMap<u64, u64>,
+}
+
+/// An event that was rejected.
+#[derive(Debug, Serialize)]
+struct Refused {
+    /// Line of the input, or element of the array; from 1.
+    line: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    detail: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: ", self.line)?;
+        if let Some(field) = &self.field {
+            write!(f, "`{field}`: ")?;
+        }
+        f.write_str(&self.detail)?;
+        self.rule.as_ref().map_or(Ok(()), |rule| write!(f, " ({rule})"))
+    }
 }
 
 /// `verdict emit`
 pub(crate) async fn run(args: &EmitArgs) -> Result<(), Failure> {
     let (source, bytes) = source::open(&args.file)?;
+    let mut source = source.peekable();
+    if source.peek().is_none() {
+        let shown = args.file.display();
+        return Err(Failure::Usage(format!(
+            "`{shown}` holds no event: give one, an array of them, or one a line"
+        )));
+    }
+    let source: Items = Box::new(source);
     let progress = bar(args.quiet, bytes);
     let tally = if args.property.is_empty() {
         http::send(args, source, &progress).await?
@@ -33,7 +76,7 @@ pub(crate) async fn run(args: &EmitArgs) -> Result<(), Failure> {
         kafka::send(args, source, &progress).await?
     };
     progress.finish_and_clear();
-    report(&tally)
+    report(&tally, args.server.output)
 }
 
 /// A bar over the bytes read, where the input has a size; a spinner where it has none; nothing where no one looks.
@@ -52,17 +95,34 @@ fn bar(quiet: bool, bytes: Option<u64>) -> ProgressBar {
     }
 }
 
-fn report(tally: &Tally) -> Result<(), Failure> {
-    output::line(&format!(
-        "{} accepted, {} duplicates, {} rejected",
-        tally.accepted, tally.duplicates, tally.rejected
-    ))?;
-    if !tally.positions.is_empty() {
-        let positions: Vec<String> = tally.positions.iter().map(|(p, o)| format!("{p}:{o}")).collect();
+fn report(tally: &Tally, output: Output) -> Result<(), Failure> {
+    let positions: Vec<String> = tally.positions.iter().map(|(p, o)| format!("{p}:{o}")).collect();
+    let after = positions.join(",");
+    if output == Output::Table {
         output::line(&format!(
-            "ask with --after {} to wait until they are read",
-            positions.join(",")
+            "{} accepted, {} duplicates, {} rejected",
+            tally.accepted, tally.duplicates, tally.rejected
         ))?;
+        if tally.conflicts > 0 {
+            output::line(&format!(
+                "{} conflicts: kept, but the log has other bytes under their ids, and those count",
+                tally.conflicts
+            ))?;
+        }
+        if !after.is_empty() {
+            output::line(&format!("ask with --after {after} to wait until they are read"))?;
+        }
+    } else {
+        let mut summary = json!({
+            "accepted": tally.accepted,
+            "duplicates": tally.duplicates,
+            "conflicts": tally.conflicts,
+            "rejected": tally.refused,
+        });
+        if !after.is_empty() {
+            summary["after"] = after.into();
+        }
+        output::line(&summary.to_string())?;
     }
     match tally.rejected {
         0 => Ok(()),

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 /// Printed under `--help`.
 pub(crate) const HELP: &str = "Exit codes:
-  0  done, and the answer is yes
-  1  something is wrong with the evidence: an audit failed, events were rejected, nothing was found
+  0  done, and there is something to show (`compare`: also when nothing differs)
+  1  the answer is no: nothing was found, events were rejected, an audit failed
   2  the command line, a file or a parameter is wrong
   3  the server, Kafka or the data directory can not be reached
   4  not allowed";

@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod emit;
 mod exit;
+mod faithful;
 mod moment;
 mod output;
 mod serve;

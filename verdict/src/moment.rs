@@ -29,6 +29,10 @@ pub(crate) fn read(option: &str, text: &str, now: &Zoned) -> Result<Moment, Fail
              \"10 minutes ago\")"
         ))
     };
+    // What reads words takes none for midnight.
+    if text.trim().is_empty() {
+        return Err(wrong());
+    }
     if text == "now" {
         return Ok(Moment {
             rfc3339: format!("{:.6}", now.timestamp()),
@@ -68,6 +72,9 @@ mod tests {
     #[test]
     fn what_is_no_time_is_named() {
         let failure = read("at", "whenever", &now()).unwrap_err();
+        for nothing in ["", " "] {
+            assert!(read("at", nothing, &now()).is_err(), "{nothing:?}");
+        }
         assert!(
             failure.to_string().starts_with("--at `whenever` is not a time"),
             "{failure}"

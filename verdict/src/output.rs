@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::cli::Output;
 use crate::client::Answer;
 use crate::exit::Failure;
+use crate::faithful::{Members, one_line};
 
 /// Writes a line; a reader that went away (`| head`) is no failure.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
@@ -27,7 +28,7 @@ fn quiet_if_closed(result: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
-/// Prints an answer: as JSON the bytes that came, as NDJSON its `items` field by field, as a table by `table`.
+/// Prints an answer: as JSON the bytes that came, as NDJSON the elements of its member `items`, as a table by `table`.
 pub(crate) fn answer(
     output: Output,
     answer: &Answer,
@@ -36,9 +37,9 @@ pub(crate) fn answer(
 ) -> Result<(), Failure> {
     match output {
         Output::Json => line(answer.text.trim_end()),
-        Output::Ndjson => match answer.value.get(items).and_then(Value::as_array) {
-            Some(rows) => rows.iter().try_for_each(|row| line(&row.to_string())),
-            None => line(&answer.value.to_string()),
+        Output::Ndjson => match Members::read(&answer.text).and_then(|members| members.elements(items)) {
+            Some(rows) => rows.iter().try_for_each(|row| line(&one_line(row.get()))),
+            None => line(&one_line(answer.text.trim())),
         },
         Output::Table => table(&answer.value),
     }

@@ -3,7 +3,7 @@
 use comfy_table::Table;
 use serde_json::Value;
 
-use super::Query;
+use super::{Query, list};
 use crate::cli::{CompareArgs, EffectiveArgs, HistoryArgs};
 use crate::client::Client;
 use crate::exit::Failure;
@@ -18,7 +18,11 @@ pub(crate) async fn effective(args: &EffectiveArgs) -> Result<(), Failure> {
     let found = Client::new(&args.server)?
         .get(&["v1", "tenants", &args.tenant, "effective"], &query.pairs)
         .await?;
-    answer(args.server.output, &found, "policies", effective_table)
+    answer(args.server.output, &found, "policies", effective_table)?;
+    let any = ["policies", "exceptions"]
+        .iter()
+        .any(|what| !list(&found.value, what).is_empty());
+    found_some(any, "no policy was in force")
 }
 
 /// Prints an `effective` answer for people.
@@ -49,7 +53,9 @@ pub(crate) fn effective_table(value: &Value) -> Result<(), Failure> {
         ]);
     }
     line(&headline(value))?;
-    print_table(&policies, "no policy was in force")?;
+    if !rows.is_empty() {
+        line(&policies.to_string())?;
+    }
     for entry in rows {
         if let Some(over) = entry.get("overridden_by") {
             line(&format!(
@@ -102,7 +108,8 @@ pub(crate) async fn history(args: &HistoryArgs) -> Result<(), Failure> {
     let found = Client::new(&args.server)?
         .get(&["v1", "tenants", &args.tenant, "history"], &query.pairs)
         .await?;
-    answer(args.server.output, &found, "runs", history_table)
+    answer(args.server.output, &found, "runs", history_table)?;
+    found_some(!list(&found.value, "runs").is_empty(), "no run meets this range")
 }
 
 /// Prints a `history` answer for people.
@@ -118,7 +125,9 @@ pub(crate) fn history_table(value: &Value) -> Result<(), Failure> {
             text(run, "/rollout_id"),
         ]);
     }
-    print_table(&runs, "no run meets this range")?;
+    if !runs.is_empty() {
+        line(&runs.to_string())?;
+    }
     line(&footline(value))
 }
 
@@ -169,6 +178,15 @@ fn exception_row(rows: &mut Table, entry: &Value) {
         side("at"),
         side("with"),
     ]);
+}
+
+/// Exit code 1 for an answer that holds nothing.
+fn found_some(any: bool, otherwise: &str) -> Result<(), Failure> {
+    if any {
+        Ok(())
+    } else {
+        Err(Failure::Negative(otherwise.to_owned()))
+    }
 }
 
 fn distribution(entry: &Value) -> String {
@@ -229,10 +247,6 @@ fn footline(value: &Value) -> String {
         logs.join(", "),
         text(value, "/as_of")
     )
-}
-
-fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn or(text: String, when_none: &str) -> String {

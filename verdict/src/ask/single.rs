@@ -1,11 +1,11 @@
 //! `verdict show` and `verdict find`.
 
-use serde_json::Value;
-
+use super::list;
 use crate::cli::{FindArgs, Output, ShowArgs, Shown};
 use crate::client::Client;
 use crate::exit::Failure;
-use crate::output::{answer, line, print_table, table, text, time};
+use crate::faithful::{indented, one_line};
+use crate::output::{answer, line, table, text};
 
 /// `verdict show`
 pub(crate) async fn show(args: &ShowArgs) -> Result<(), Failure> {
@@ -19,9 +19,9 @@ pub(crate) async fn show(args: &ShowArgs) -> Result<(), Failure> {
         .await?;
     match args.server.output {
         // One thing, whole: indented JSON is what a person reads best.
-        Output::Table => line(&serde_json::to_string_pretty(&found.value).unwrap_or(found.text)),
+        Output::Table => line(&indented(&found.text)),
         Output::Json => line(found.text.trim_end()),
-        Output::Ndjson => line(&found.value.to_string()),
+        Output::Ndjson => line(&one_line(found.text.trim())),
     }
 }
 
@@ -30,28 +30,28 @@ pub(crate) async fn find(args: &FindArgs) -> Result<(), Failure> {
     let found = Client::new(&args.server)?
         .get(&["v1", "find"], &[("id", args.id.clone())])
         .await?;
-    answer(args.server.output, &found, "items", |value| {
-        let mut rows = table(&["tenant", "index", "kind", "recorded (UTC)", "event", "as"]);
-        for item in value.get("items").and_then(Value::as_array).into_iter().flatten() {
+    let items = list(&found.value, "items");
+    answer(args.server.output, &found, "items", |_| {
+        let mut rows = table(&["tenant", "index", "is", "ask"]);
+        for item in items {
             rows.add_row([
                 text(item, "/tenant"),
                 text(item, "/index"),
-                text(item, "/kind"),
-                time(item, "/recorded_time"),
-                text(item, "/event_id"),
-                text(item, "/as"),
+                text(item, "/what"),
+                text(item, "/href"),
             ]);
         }
-        print_table(&rows, "not found in any tenant that you may read")
+        if items.is_empty() {
+            Ok(())
+        } else {
+            line(&rows.to_string())
+        }
     })?;
-    let nothing = found
-        .value
-        .get("items")
-        .and_then(Value::as_array)
-        .is_none_or(Vec::is_empty);
-    if nothing {
-        Err(Failure::Negative(format!("`{}` was not found", args.id)))
-    } else {
-        Ok(())
+    if items.is_empty() {
+        return Err(Failure::Negative(format!(
+            "`{}` was not found in any tenant that you may read",
+            args.id
+        )));
     }
+    Ok(())
 }

@@ -1,12 +1,13 @@
-//! Over HTTP: NDJSON, a batch at a time. Rejected lines are printed with their line in the input, field and rule.
+//! Over HTTP: NDJSON, a batch at a time. Rejected lines are told with their line in the input, field and rule.
 
 use indicatif::ProgressBar;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use super::Tally;
 use super::source::{Item, Items};
-use crate::cli::EmitArgs;
+use super::{Refused, Tally};
+use crate::ask::list;
+use crate::cli::{EmitArgs, Output};
 use crate::client::{Answer, Client};
 use crate::exit::Failure;
 use crate::output;
@@ -61,38 +62,27 @@ async fn post(
     if !answer.status.is_success() && answer.status != StatusCode::UNPROCESSABLE_ENTITY {
         return Err(client.refused(&answer));
     }
-    count(&answer, batch, tally, progress);
+    count(&answer, args.server.output, batch, tally, progress);
     progress.inc(sent);
     progress.set_message(format!("{} events", tally.accepted + tally.duplicates));
     Ok(())
 }
 
-fn count(answer: &Answer, batch: &[Item], tally: &mut Tally, progress: &ProgressBar) {
+fn count(answer: &Answer, output: Output, batch: &[Item], tally: &mut Tally, progress: &ProgressBar) {
     let number = |field: &str| answer.value.get(field).and_then(Value::as_u64).unwrap_or(0);
     tally.accepted += number("accepted");
     tally.duplicates += number("duplicates");
-    for rejected in answer
-        .value
-        .get("rejected")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    tally.conflicts += number("conflicts");
+    for rejected in list(&answer.value, "rejected") {
         tally.rejected += 1;
-        let sent_line = rejected.get("line").and_then(Value::as_u64).unwrap_or(0);
-        let place = usize::try_from(sent_line.saturating_sub(1))
-            .ok()
-            .and_then(|i| batch.get(i));
-        let line = place.map_or(sent_line, |item| item.line);
-        progress.suspend(|| output::note(&format!("line {line}: {}", problem(rejected))));
+        let refused = refused(rejected, batch);
+        if output == Output::Table {
+            progress.suspend(|| output::note(&refused.to_string()));
+        } else {
+            tally.refused.push(refused);
+        }
     }
-    for result in answer
-        .value
-        .get("results")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for result in list(&answer.value, "results") {
         let position = |field: &str| result.pointer(field).and_then(Value::as_u64);
         if let (Some(partition), Some(offset)) = (position("/position/partition"), position("/position/offset")) {
             let last = tally.positions.entry(partition).or_default();
@@ -101,12 +91,20 @@ fn count(answer: &Answer, batch: &[Item], tally: &mut Tally, progress: &Progress
     }
 }
 
-fn problem(rejected: &Value) -> String {
-    let said = |pointer: &str| rejected.pointer(pointer).and_then(Value::as_str);
-    let what = said("/problem/detail")
-        .or_else(|| said("/problem/title"))
-        .unwrap_or("rejected");
-    let field = said("/problem/field").map_or_else(String::new, |f| format!("`{f}`: "));
-    let rule = said("/problem/rule").map_or_else(String::new, |r| format!(" ({r})"));
-    format!("{field}{what}{rule}")
+/// A rejected event, with its line in the input instead of that in the batch.
+fn refused(rejected: &Value, batch: &[Item]) -> Refused {
+    let said = |pointer: &str| rejected.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let sent_line = rejected.get("line").and_then(Value::as_u64).unwrap_or(0);
+    let place = usize::try_from(sent_line.saturating_sub(1))
+        .ok()
+        .and_then(|i| batch.get(i));
+    Refused {
+        line: place.map_or(sent_line, |item| item.line),
+        event_id: said("/event_id"),
+        field: said("/problem/field"),
+        rule: said("/problem/rule"),
+        detail: said("/problem/detail")
+            .or_else(|| said("/problem/title"))
+            .unwrap_or_else(|| "rejected".to_owned()),
+    }
 }

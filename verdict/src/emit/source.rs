@@ -1,7 +1,10 @@
-//! Where the events come from: one per line, or the elements of one JSON array.
+//! Where the events come from: one per line, or the elements of one JSON array, of a file that may be compressed.
+//!
+//! Gzip and zstd are recognised by their first bytes, whatever the file is called, so that standard input may be
+//! compressed too.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
 use serde_json::value::RawValue;
@@ -20,29 +23,61 @@ pub(crate) struct Item {
 /// The events of an input, one at a time.
 pub(crate) type Items = Box<dyn Iterator<Item = Result<Item, Failure>> + Send>;
 
-/// Opens a file, or standard input for `-`. Also its size, if it has one.
+/// What gzip, zstd and UTF-8 with a byte order mark begin with.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const BOM: &[u8] = &[0xef, 0xbb, 0xbf];
+
+/// Opens a file, or standard input for `-`. Also its size, if that says how many bytes of events there are.
 pub(crate) fn open(path: &Path) -> Result<(Items, Option<u64>), Failure> {
     let shown = path.display().to_string();
     if shown == "-" {
-        return Ok((items(Box::new(BufReader::new(io::stdin())), shown)?, None));
+        return Ok((items(io::stdin(), shown)?.0, None));
     }
     let file = File::open(path).map_err(|e| Failure::Usage(format!("cannot read `{shown}`: {e}")))?;
     let size = file.metadata().ok().map(|m| m.len());
-    Ok((items(Box::new(BufReader::with_capacity(1 << 20, file)), shown)?, size))
+    let (items, compressed) = items(file, shown)?;
+    Ok((items, size.filter(|_| !compressed)))
 }
 
-fn items(mut reader: Box<dyn BufRead + Send>, shown: String) -> Result<Items, Failure> {
-    let head = reader
-        .fill_buf()
-        .map_err(|e| Failure::Usage(format!("cannot read `{shown}`: {e}")))?;
-    if head.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
-        return array(reader, &shown);
+/// The events of an input, and whether it is compressed.
+fn items(input: impl Read + Send + 'static, shown: String) -> Result<(Items, bool), Failure> {
+    let unreadable = |e: io::Error| Failure::Usage(format!("cannot read `{shown}`: {e}"));
+    let (head, input) = peek(input, ZSTD.len()).map_err(unreadable)?;
+    let compressed = head.starts_with(GZIP) || head.starts_with(ZSTD);
+    let plain: Box<dyn Read + Send> = if head.starts_with(GZIP) {
+        Box::new(flate2::read::MultiGzDecoder::new(input))
+    } else if head.starts_with(ZSTD) {
+        Box::new(zstd::stream::read::Decoder::new(input).map_err(unreadable)?)
+    } else {
+        Box::new(input)
+    };
+    let (head, plain) = peek(plain, BOM.len()).map_err(unreadable)?;
+    let mut reader = BufReader::with_capacity(1 << 20, plain);
+    if head == BOM {
+        // It belongs to the file, not to the first event.
+        reader.read_exact(&mut [0; BOM.len()]).map_err(unreadable)?;
     }
-    Ok(Box::new(Lines { reader, shown, line: 0 }))
+    let begun = reader.fill_buf().map_err(unreadable)?;
+    if begun.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
+        return Ok((array(reader, &shown)?, compressed));
+    }
+    let reader: Box<dyn BufRead + Send> = Box::new(reader);
+    Ok((Box::new(Lines { reader, shown, line: 0 }), compressed))
+}
+
+/// An input of which the first bytes were read ahead.
+type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
+
+/// The first bytes of an input, at most `most`, and the input with them.
+fn peek<R: Read>(mut input: R, most: usize) -> io::Result<(Vec<u8>, Peeked<R>)> {
+    let mut head = Vec::new();
+    input.by_ref().take(most as u64).read_to_end(&mut head)?;
+    Ok((head.clone(), Cursor::new(head).chain(input)))
 }
 
 /// An array has to be read whole: its elements end where JSON says, not where a line does.
-fn array(mut reader: Box<dyn BufRead + Send>, shown: &str) -> Result<Items, Failure> {
+fn array(mut reader: impl Read, shown: &str) -> Result<Items, Failure> {
     let mut text = String::new();
     reader
         .read_to_string(&mut text)
@@ -94,10 +129,12 @@ impl Iterator for Lines {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
-    fn read(text: &'static str) -> Vec<(u64, String)> {
-        let items = items(Box::new(text.as_bytes()), "test".to_owned()).unwrap();
+    fn read(bytes: impl AsRef<[u8]>) -> Vec<(u64, String)> {
+        let (items, _) = items(Cursor::new(bytes.as_ref().to_vec()), "test".to_owned()).unwrap();
         items
             .map(|i| i.unwrap())
             .map(|i| (i.line, String::from_utf8(i.bytes).unwrap()))
@@ -118,5 +155,25 @@ mod tests {
             read(" [ {\"a\": 1e2},\n{\"b\":2}]"),
             [(1, "{\"a\": 1e2}".into()), (2, "{\"b\":2}".into())]
         );
+    }
+
+    #[test]
+    fn what_is_compressed_is_recognised_by_its_bytes_and_a_mark_is_no_event() {
+        let plain = "\u{feff}\n{\"a\":1}\n";
+        let expected = [(2, "{\"a\":1}".to_owned())];
+        assert_eq!(read(plain), expected);
+        let gzip = |text: &str| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(text.as_bytes()).unwrap();
+            gzip.finish().unwrap()
+        };
+        assert_eq!(read(gzip(plain)), expected);
+        // Members one after the other are one file, as `cat a.gz b.gz` makes them.
+        assert_eq!(read([gzip(plain), gzip("{}\n")].concat()).len(), 2);
+        assert_eq!(read(zstd::encode_all(plain.as_bytes(), 1).unwrap()), expected);
+        let (mut broken, _) = items(Cursor::new(gzip(plain)[..30].to_vec()), "test".to_owned()).unwrap();
+        let failure = broken.find_map(Result::err).unwrap();
+        assert!(failure.to_string().contains("of `test`"), "{failure}");
+        assert_eq!(read(""), []);
     }
 }
