@@ -1,6 +1,7 @@
 //! The last step of every request: events that were judged go into the store, or to Kafka.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -11,6 +12,7 @@ use verdict_store::{AppendError, Appended, DedupKey, Incoming, LogHead, LogName,
 use crate::Producer;
 use crate::caller::Caller;
 use crate::problem::{Code, Problem};
+use crate::seldom::Seldom;
 use crate::state::{Shared, Sink};
 
 /// Records of one request that Kafka may still owe an acknowledgement for.
@@ -93,19 +95,34 @@ async fn store(store: &Store, caller: &Caller, records: Vec<Outgoing>) -> Result
     })
 }
 
+/// What a store that stopped does to every request. The store itself said so when it happened.
+static REFUSED: Seldom = Seldom::new();
+
 fn not_kept(error: &AppendError) -> Problem {
-    tracing::error!(%error, "events could not be kept");
+    match error {
+        AppendError::Refused(_) | AppendError::Closing => tracing::error!(%error, "events could not be kept"),
+        AppendError::NotWritable(_) | AppendError::WriteFailed(_) | AppendError::NotVisible(_) => {
+            if let Some(requests) = REFUSED.again(Instant::now()) {
+                tracing::error!(%error, requests, "no events can be kept: every request is refused until this node is restarted");
+            }
+        }
+    }
     match error {
         AppendError::NotVisible(_) => Problem::new(
             Code::NotVisible,
             "they will be once the node has been restarted; its log says why",
         ),
-        AppendError::NotWritable(_) | AppendError::WriteFailed(_) | AppendError::Closing | AppendError::Refused(_) => {
-            Problem::new(
-                Code::NotWritable,
-                "nothing was acknowledged; send it again (the node's log says why)",
-            )
-        }
+        AppendError::NotWritable(_) => Problem::new(
+            Code::NotWritable,
+            "nothing of this was kept, and nothing will be until this node is restarted; its log and `/readyz` say why",
+        ),
+        AppendError::WriteFailed(_) => Problem::new(
+            Code::NotWritable,
+            "nothing of this was acknowledged, and this node takes no more until it is restarted; its log and `/readyz` \
+             say why. Then send the same bytes again: what was kept of them all the same is recognised as a duplicate",
+        ),
+        AppendError::Closing => Problem::new(Code::NotWritable, "this node is going down; nothing of this was kept"),
+        AppendError::Refused(_) => Problem::new(Code::NotWritable, "nothing of this was kept; the node's log says why"),
     }
 }
 
@@ -122,4 +139,24 @@ async fn send(producer: &Producer, caller: &Caller, records: Vec<Outgoing>) -> R
         })?);
     }
     Ok(Delivered::Sent(positions))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_stopped_is_not_sent_to_again_before_a_restart() {
+        for error in [
+            AppendError::NotWritable("no space".to_owned()),
+            AppendError::WriteFailed("no space".to_owned()),
+        ] {
+            let problem = not_kept(&error);
+            assert_eq!(problem.code(), Code::NotWritable);
+            let said = format!("{problem:?}");
+            assert!(said.contains("is restarted"), "{said}");
+            // What failed is the node's own affair.
+            assert!(!said.contains("no space"), "{said}");
+        }
+    }
 }

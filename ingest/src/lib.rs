@@ -12,6 +12,7 @@ mod kafka;
 mod limits;
 mod opa;
 mod problem;
+mod seldom;
 mod state;
 mod stats;
 

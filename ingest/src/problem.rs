@@ -41,7 +41,7 @@ catalogue! {
     /// No bearer token, or one that nobody was given.
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "a bearer token is needed";
     /// There is no such tenant, or the caller has nothing to do with it: the two are not told apart (A7).
-    UnknownTenant = "unknown_tenant", NOT_FOUND, "there is no such tenant that you may read";
+    UnknownTenant = "unknown_tenant", NOT_FOUND, "there is no such tenant, or it is none of yours";
     /// The environment in the path is none.
     InvalidEnvironment = "invalid_environment", NOT_FOUND, "the path names no environment";
     /// The caller lacks the role that what it sent needs.
@@ -69,7 +69,7 @@ catalogue! {
     /// As many bytes are in flight as this node has memory for.
     Busy = "busy", SERVICE_UNAVAILABLE, "this node has no memory left for another body right now";
     /// The store takes no records.
-    NotWritable = "not_writable", SERVICE_UNAVAILABLE, "this node can not keep records right now";
+    NotWritable = "not_writable", SERVICE_UNAVAILABLE, "this node takes no records";
     /// Kept, but queries do not see it yet.
     NotVisible = "not_visible", SERVICE_UNAVAILABLE, "the events are kept, but are not visible to queries";
     /// Kafka did not acknowledge.
@@ -142,8 +142,12 @@ impl IntoResponse for Problem {
             Code::UnsupportedEncoding => {
                 headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd"));
             }
-            Code::Busy | Code::NotWritable | Code::NotVisible | Code::NotAcknowledged => {
+            Code::Busy | Code::NotAcknowledged => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            // Somebody has to restart the node first.
+            Code::NotWritable | Code::NotVisible => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
             }
             _ => {}
         }

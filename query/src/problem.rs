@@ -41,7 +41,7 @@ catalogue! {
     /// No bearer token, or one that nobody was given.
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "a bearer token is needed";
     /// There is no such tenant, or the caller may not read it: the two are not told apart (A7).
-    UnknownTenant = "unknown_tenant", NOT_FOUND, "there is no such tenant that you may read";
+    UnknownTenant = "unknown_tenant", NOT_FOUND, "there is no such tenant, or it is none of yours";
     /// No such path.
     UnknownRoute = "unknown_route", NOT_FOUND, "there is nothing at this path";
     /// The path exists, the method does not.

@@ -54,9 +54,13 @@ impl From<Unreadable> for Problem {
 /// # Errors
 /// [`Unreadable`]: then nothing of it counts.
 pub(crate) fn split(body: &Bytes, shape: Shape, most: usize) -> Result<Vec<Item>, Unreadable> {
+    let body = &match shape {
+        Shape::Opaque => body.clone(),
+        Shape::Json | Shape::Lines | Shape::Array | Shape::One => without_mark(body)?,
+    };
     let items = match shape {
-        Shape::One if body.is_empty() => Vec::new(),
-        Shape::One => vec![Item {
+        Shape::One | Shape::Opaque if body.is_empty() => Vec::new(),
+        Shape::One | Shape::Opaque => vec![Item {
             line: 1,
             bytes: body.clone(),
         }],
@@ -73,6 +77,22 @@ pub(crate) fn split(body: &Bytes, shape: Shape, most: usize) -> Result<Vec<Item>
     } else {
         Ok(items)
     }
+}
+
+/// The text behind a byte order mark. That of UTF-8 is no part of JSON and may be ignored (RFC 8259, 8.1); no event has it
+/// among its bytes. Others say that this is no UTF-8, which a parser would only call an unexpected character.
+fn without_mark(body: &Bytes) -> Result<Bytes, Unreadable> {
+    if body.starts_with(b"\xef\xbb\xbf") {
+        return Ok(body.slice(3..));
+    }
+    if body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") {
+        return Err(Unreadable::Syntax {
+            line: 1,
+            column: 1,
+            reason: "it begins with the byte order mark of UTF-16, and JSON is sent in UTF-8".to_owned(),
+        });
+    }
+    Ok(body.clone())
 }
 
 /// One JSON value, which may span lines; else lines, if any of them is an object by itself.
@@ -221,6 +241,22 @@ mod tests {
             taken("[{}] x", Shape::Json),
             Err(Unreadable::Syntax { line: 1, column: 6, .. })
         ));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_an_event() {
+        for shape in [Shape::Json, Shape::Lines, Shape::One] {
+            assert_eq!(taken("\u{feff}{}", shape).unwrap(), [(1, "{}".to_owned())], "{shape:?}");
+        }
+        assert_eq!(taken("\u{feff}[{}]", Shape::Array).unwrap(), [(1, "{}".to_owned())]);
+        assert_eq!(taken("\u{feff}", Shape::Json), Err(Unreadable::Empty));
+        assert_eq!(
+            taken("\u{feff}{}", Shape::Opaque).unwrap(),
+            [(1, "\u{feff}{}".to_owned())]
+        );
+        let utf16 = Bytes::from_static(b"\xff\xfe{\0}\0");
+        let refused = split(&utf16, Shape::Json, 3).unwrap_err();
+        assert!(format!("{refused:?}").contains("UTF-16"), "{refused:?}");
     }
 
     #[test]

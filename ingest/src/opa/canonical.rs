@@ -22,14 +22,14 @@ use crate::deliver::Headers;
 const COMPRESS_FROM: usize = 4 << 10;
 
 /// Where OPA reports to: the path's own words.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Place {
     pub(crate) tenant: TenantId,
     pub(crate) environment: Environment,
 }
 
 /// What OPA sends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Report {
     Decision,
     Status,

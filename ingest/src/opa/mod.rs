@@ -172,7 +172,7 @@ async fn take(
         tracing::warn!(tenant = %place.tenant, environment = %place.environment, quarantined, "an OPA sent what is no report");
         shared
             .recently_quarantined
-            .remember(&place.tenant, mapped.poison.into_iter());
+            .remember(&place, report, mapped.poison.into_iter());
     }
     count(IntakeCounts {
         requests: 1,
@@ -277,7 +277,7 @@ fn poison(shared: &Shared, element: Option<usize>, bytes: &Bytes, rejection: Rej
 }
 
 fn quarantine(shared: &Shared, place: &Place, report: Report, poison: Poison, mapped: &mut Mapped) {
-    if shared.recently_quarantined.contains(&place.tenant, &poison) {
+    if shared.recently_quarantined.contains(place, report, &poison) {
         mapped.known += 1;
     } else {
         mapped.records.push(poison.record(report, place.environment.as_str()));

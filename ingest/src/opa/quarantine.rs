@@ -11,9 +11,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use verdict_schemas::{Rejection, TenantId};
+use verdict_schemas::Rejection;
 
-use super::canonical::{Report, headers};
+use super::canonical::{Place, Report, headers};
 use crate::deliver::Outgoing;
 
 /// Of what is too large, this much is kept.
@@ -107,21 +107,22 @@ pub(crate) struct RecentlyQuarantined {
     known: Mutex<(HashSet<Key>, VecDeque<Key>)>,
 }
 
-type Key = (TenantId, [u8; 32]);
+/// The same bytes sent as a decision log and as a status, or for two environments, are two things that went wrong.
+type Key = (Place, Report, [u8; 32]);
 
 impl RecentlyQuarantined {
     const REMEMBERED: usize = 10_000;
 
-    pub(crate) fn contains(&self, tenant: &TenantId, poison: &Poison) -> bool {
-        self.known.lock().0.contains(&(tenant.clone(), poison.sha256))
+    pub(crate) fn contains(&self, place: &Place, report: Report, poison: &Poison) -> bool {
+        self.known.lock().0.contains(&(place.clone(), report, poison.sha256))
     }
 
     /// Remembers what is kept now; the oldest is forgotten.
-    pub(crate) fn remember(&self, tenant: &TenantId, digests: impl Iterator<Item = [u8; 32]>) {
+    pub(crate) fn remember(&self, place: &Place, report: Report, digests: impl Iterator<Item = [u8; 32]>) {
         let mut known = self.known.lock();
         let (set, order) = &mut *known;
         for digest in digests {
-            let key = (tenant.clone(), digest);
+            let key = (place.clone(), report, digest);
             if set.insert(key.clone()) {
                 order.push_back(key);
             }

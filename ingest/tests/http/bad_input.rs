@@ -208,3 +208,42 @@ async fn what_is_not_what_its_headers_say_is_told_so() {
     assert_eq!(avro.rejected()[0].1, "truncated");
     assert_eq!(node.size("acme"), 0);
 }
+
+/// A byte order mark belongs to the text, not to the event: what is kept begins with the event's own bytes.
+#[tokio::test]
+async fn a_byte_order_mark_is_ignored_and_a_foreign_charset_named() {
+    let node = Node::new();
+    let event = decision(1).to_string();
+    let marked = format!("\u{feff}{event}");
+    assert_eq!(node.send(marked.clone()).await.results(), [("accepted".to_owned(), 0)]);
+    assert_eq!(
+        node.send_lines(marked.clone()).await.results(),
+        [("duplicate".to_owned(), 0)]
+    );
+    assert_eq!(node.record(0).value, event.as_bytes());
+
+    let utf16: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let answer = node.send(utf16).await;
+    assert_eq!(answer.problem(), "unreadable_body");
+    assert!(answer.body["detail"].as_str().unwrap().contains("UTF-16"), "{answer:?}");
+
+    let post = async |charset: &str| {
+        let content_type = format!("application/json; charset={charset}");
+        node.post(
+            "/v1/tenants/acme/events",
+            &[("content-type", &content_type)],
+            event.clone(),
+        )
+        .await
+    };
+    let foreign = post("iso-8859-1").await;
+    assert_eq!(
+        (foreign.status, foreign.problem().as_str()),
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+    );
+    assert!(
+        foreign.body["detail"].as_str().unwrap().contains("`iso-8859-1`"),
+        "{foreign:?}"
+    );
+    assert_eq!(post("UTF-8").await.status, StatusCode::OK);
+}

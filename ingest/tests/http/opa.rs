@@ -424,3 +424,28 @@ async fn an_upload_that_can_not_be_read_is_quarantined_whole() {
     let empty = node.opa_logs(b"[]").await;
     assert_eq!((empty.status, &empty.body["quarantined"]), (StatusCode::OK, &json!(0)));
 }
+
+/// What went wrong on one path says nothing about another; what an OPA repeats on the same one is not kept twice.
+#[tokio::test]
+async fn the_same_poison_on_two_paths_is_kept_for_each_and_on_one_path_once() {
+    let node = Node::new();
+    for path in [
+        "/opa/v1/acme/prod/logs",
+        "/opa/v1/acme/prod/status",
+        "/opa/v1/acme/staging/logs",
+    ] {
+        let first = node.post(path, &[], "17").await;
+        assert_eq!(
+            (first.status, &first.body["quarantined"]),
+            (StatusCode::OK, &json!(1)),
+            "{path}"
+        );
+        let again = node.post(path, &[], "17").await;
+        assert_eq!(
+            (&again.body["duplicates"], &again.body["quarantined"]),
+            (&json!(1), &json!(0)),
+            "{path}"
+        );
+    }
+    assert_eq!(node.size("acme"), 3);
+}
