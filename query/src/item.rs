@@ -91,7 +91,7 @@ pub(crate) fn event_at(question: &Question<'_>, index: LeafIndex) -> Answer<Opti
 }
 
 /// JSON as received may span lines; a line of NDJSON must not. White space between tokens is no part of an event.
-fn one_line(json: Json) -> Json {
+pub(crate) fn one_line(json: Json) -> Json {
     if !json.get().contains(['\n', '\r']) {
         return json;
     }

@@ -40,7 +40,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 pub use metrics::Metrics;
-pub use problem::{Code, Problem};
+pub use problem::{Code, Problem, documented};
 pub use state::{Limits, ProblemEntry, QueryState, Readiness, Topics};
 pub use token::RULES;
 
@@ -57,11 +57,14 @@ pub fn router(state: QueryState) -> Router {
         .route(&of("decisions"), get(decisions::list))
         .route(&of("decisions/count"), get(decisions::count))
         .route(&of("decisions/{id}"), get(decisions::one))
+        .route(&of("decision"), get(decisions::named))
         .route(&of("events/{event_id}"), get(events::one))
         .route(&of("rollouts"), get(rollouts::list))
         .route(&of("rollouts/{id}"), get(rollouts::one))
+        .route(&of("rollout"), get(rollouts::named))
         .route(&of("agents"), get(agents::list))
         .route(&of("objects/{kind}/{id}"), get(objects::one))
+        .route(&of("object"), get(objects::named))
         .route(&of("quarantine"), get(quarantine::list))
         .route(&of("sources"), get(sources::list))
         .route("/v1/find", get(find::find))

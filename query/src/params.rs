@@ -11,6 +11,8 @@ use crate::problem::{Answer, Code, Problem};
 
 /// What every question about a tenant takes.
 pub(crate) const CUT: &[&str] = &["as_of", "known_at", "after"];
+/// Names one thing where no path could: ids are whatever their emitters chose, `..` and nothing at all included.
+pub(crate) const ID: &[&str] = &["id"];
 /// What every list takes besides.
 pub(crate) const LIST: &[&str] = &["limit", "cursor", "order"];
 
@@ -38,7 +40,7 @@ impl Params {
             } else if given.iter().any(|(earlier, _)| *earlier == name) {
                 let detail = format!("`{name}` is given more than once");
                 return Err(Problem::new(Code::RepeatedParameter, detail).with("parameter", name));
-            } else if value.is_empty() {
+            } else if value.is_empty() && !ID.contains(&name.as_str()) {
                 return Err(Problem::invalid(
                     &name,
                     "",

@@ -80,6 +80,14 @@ catalogue! {
     NotReady = "not_ready", SERVICE_UNAVAILABLE, "this node is not ready";
 }
 
+/// What `docs/problems.md` says of a code, in Markdown: the one place where every problem of this server is explained.
+pub fn documented(code: &str) -> Option<&'static str> {
+    const CATALOGUE: &str = include_str!("../../docs/problems.md");
+    let (_, entry) = CATALOGUE.split_once(&format!("\n### `{code}` \u{2014} "))?;
+    let (_, text) = entry.split_once('\n')?;
+    Some(text.split("\n#").next().unwrap_or(text).trim())
+}
+
 /// One problem, on its way to its caller.
 #[derive(Debug)]
 pub struct Problem {

@@ -17,6 +17,15 @@ use crate::token::{Cursor, no_such_place};
 /// Parameters that say where to read from, not what: a cursor is not bound to them.
 const PLACE: [&str; 5] = ["cursor", "limit", "as_of", "known_at", "after"];
 
+/// Where a list goes on, and why it stops here.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// What the cursor names.
+    pub(crate) place: Vec<u8>,
+    /// It met the bound on what one request may read before the page was full.
+    pub(crate) bounded: bool,
+}
+
 /// Everything that an answer is computed from.
 pub(crate) struct Question<'s> {
     pub(crate) store: &'s Store,
@@ -74,20 +83,24 @@ impl Question<'_> {
                 .ok_or_else(no_such_place)?,
         };
         let end = begun.saturating_add(limit);
-        let next = (all.len() > end).then(|| (end as u64).to_be_bytes().to_vec());
+        let rest = (all.len() > end).then(|| Rest {
+            place: (end as u64).to_be_bytes().to_vec(),
+            bounded: false,
+        });
         let items = all
             .into_iter()
             .skip(begun)
             .take(limit)
             .map(make)
             .collect::<Answer<Vec<I>>>()?;
-        self.list(items, next)
+        self.list(items, rest)
     }
 
     /// A list, and where it goes on.
-    pub(crate) fn list<T: serde::Serialize>(&self, items: Vec<T>, place: Option<Vec<u8>>) -> Answer<Reply> {
-        let next = place.map(|place| {
-            let cursor = self.cursor(place);
+    pub(crate) fn list<T: serde::Serialize>(&self, items: Vec<T>, rest: Option<Rest>) -> Answer<Reply> {
+        let complete = rest.as_ref().is_none_or(|rest| !rest.bounded);
+        let next = rest.map(|rest| {
+            let cursor = self.cursor(rest.place);
             let others = self.params.others(&["cursor", "as_of", "known_at", "after"]);
             let query = others.into_iter().chain([("cursor", cursor.as_str())]);
             let query: Vec<String> = query
@@ -103,6 +116,7 @@ impl Question<'_> {
             &List {
                 items,
                 next,
+                complete,
                 known_at,
                 as_of,
                 logs,

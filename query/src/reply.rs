@@ -16,7 +16,7 @@ use crate::problem::{Answer, Problem};
 pub(crate) const AS_OF: HeaderName = HeaderName::from_static("verdict-as-of");
 /// Its `known_at`.
 pub(crate) const KNOWN_AT: HeaderName = HeaderName::from_static("verdict-known-at");
-/// Whether a list ends with this answer.
+/// Whether everything was looked at that the page is to hold: `false` when a scan met its bound first.
 pub(crate) const COMPLETE: HeaderName = HeaderName::from_static("verdict-complete");
 
 /// An answer, ready to be sent.
@@ -33,6 +33,7 @@ pub(crate) struct List<T> {
     pub(crate) items: Vec<T>,
     /// The cursor of the rest, and the request that asks for it.
     pub(crate) next: Option<Next>,
+    pub(crate) complete: bool,
     pub(crate) known_at: Timestamp,
     pub(crate) as_of: String,
     pub(crate) logs: Vec<LogAt>,
@@ -65,12 +66,11 @@ impl Reply {
             as_of: &'a str,
             logs: &'a [LogAt],
         }
-        let complete = list.next.is_none();
         let mut reply = match accept {
             Accept::Json => Self::json(&Document {
                 items: &list.items,
                 next: list.next.as_ref().map(|next| next.cursor.as_str()),
-                complete,
+                complete: list.complete,
                 known_at: list.known_at,
                 as_of: &list.as_of,
                 logs: &list.logs,
@@ -86,7 +86,7 @@ impl Reply {
         };
         reply.header(AS_OF, &list.as_of);
         reply.header(KNOWN_AT, &list.known_at.to_string());
-        reply.header(COMPLETE, if complete { "true" } else { "false" });
+        reply.header(COMPLETE, if list.complete { "true" } else { "false" });
         if let Some(next) = &list.next {
             reply.header(header::LINK, &format!("<{}>; rel=\"next\"", next.target));
         }

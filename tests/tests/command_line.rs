@@ -154,6 +154,7 @@ async fn what_was_recorded_is_printed_as_it_was_recorded() -> Result<()> {
     let odd = r#"{"n":1e999,"exact":1.50,"exact":12345678901234567890123}"#;
     let mut event = decision("acme", &ago(20), "a1", "dana", "v1");
     event["body"]["input"] = "PLACE".into();
+    event["body"]["decision_id"] = "..".into();
     let event = event.to_string().replace("\"PLACE\"", odd);
     let sent = server
         .post("/v1/tenants/acme/events", "application/json", event)
@@ -175,6 +176,9 @@ async fn what_was_recorded_is_printed_as_it_was_recorded() -> Result<()> {
         "{}",
         out(&shown)
     );
+    // And by an id that no path carries.
+    let shown = ask(&["show", "acme", "decision", "..", "-o", "json"]).await?;
+    assert!(out(&shown).contains(odd), "{}{}", out(&shown), err(&shown));
     Ok(())
 }
 
@@ -269,7 +273,7 @@ async fn failures_have_codes_and_say_what_to_do() -> Result<()> {
             "a whole number from 1 on",
         ),
         (
-            ["show", "acme", "rollout", "..", "-o", "json"],
+            ["show", "acme", "event", "..", "-o", "json"],
             "no name that can be asked for",
         ),
     ] {

@@ -47,9 +47,9 @@ pub(crate) enum Command {
 pub(crate) enum Output {
     /// For people.
     Table,
-    /// The server's answer, as it came.
+    /// The server's answer, as it came. Of `emit`: what was accepted, and what was rejected and why.
     Json,
-    /// One line per item.
+    /// One line per item, as it came.
     Ndjson,
 }
 

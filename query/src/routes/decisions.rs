@@ -1,4 +1,4 @@
-//! `decisions`, `decisions/count`, `decisions/{id}`.
+//! `decisions`, `decisions/count`, `decisions/{id}`, and `decision?id=` for ids that no path can carry.
 //!
 //! A list walks one index and checks against the record what that index does not say, within a bound on the records
 //! read. At the bound it stops with what it has, `complete: false`, and a cursor that goes on from there: a filter
@@ -13,9 +13,9 @@ use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::filters::{FILTERS, Filters};
 use crate::item::{EventItem, event_at};
-use crate::params::{CUT, LIST};
+use crate::params::{CUT, ID, LIST};
 use crate::problem::{Answer, Code, Problem};
-use crate::question::Question;
+use crate::question::{Question, Rest};
 use crate::reply::Reply;
 use crate::routes::events::{EventDocument, proof};
 use crate::token::{no_such_place, place, read_place};
@@ -40,7 +40,7 @@ pub(crate) async fn list(asking: Asking) -> Response {
                     items.len() < limit
                 },
             )?;
-            question.list(items, rest.map(|(f, index)| place(f, index.0)))
+            question.list(items, rest)
         })
         .await
 }
@@ -63,10 +63,11 @@ pub(crate) async fn count(asking: Asking) -> Response {
             let walk = Walk::plan(question, &filters, Order::NewestFirst, from(question)?)?;
             let mut count = 0;
             let rest = if walk.is_exact() {
-                walk.count(question.limits.counted, &mut count)?
+                let rest = walk.count(question.limits.counted, &mut count)?;
+                rest.map(|(f, index)| place(f, index.0))
             } else {
                 drop(walk);
-                visit(
+                let rest = visit(
                     question,
                     &filters,
                     Order::NewestFirst,
@@ -75,12 +76,13 @@ pub(crate) async fn count(asking: Asking) -> Response {
                         count += u64::from(found.is_some());
                         true
                     },
-                )?
+                )?;
+                rest.map(|rest| rest.place)
             };
             Reply::json(&Document {
                 count,
                 complete: rest.is_none(),
-                next: rest.map(|(f, index)| question.cursor(place(f, index.0))),
+                next: rest.map(|place| question.cursor(place)),
                 known_at: question.cut.known_at,
                 as_of: question.cut.token(),
                 logs: question.cut.logs(),
@@ -92,32 +94,42 @@ pub(crate) async fn count(asking: Asking) -> Response {
 /// `GET /v1/tenants/{tenant}/decisions/{id}`
 pub(crate) async fn one(asking: Asking) -> Response {
     asking
-        .about_tenant(&[CUT], |question| {
-            let id = question.segment("id");
-            let unknown = || {
-                Problem::new(
-                    Code::NotFound,
-                    format!("no decision `{id}` is in the log as of this cut"),
-                )
-            };
-            let log = question.cut.own.id.ok_or_else(unknown)?;
-            let index = question
-                .snapshot
-                .by_decision_id(log, id, question.cut.own.size)?
-                .ok_or_else(unknown)?;
-            let (record, event) = event_at(question, index)?.ok_or_else(unknown)?;
-            Reply::json(&EventDocument {
-                item: EventItem::new(question.tenant.as_str(), &record, &event),
-                status: "counts",
-                of: None,
-                others: None,
-                proof: proof(question, &record)?,
-                known_at: question.cut.known_at,
-                as_of: question.cut.token(),
-                logs: question.cut.logs(),
-            })
+        .about_tenant(&[CUT], |question| document(question, question.segment("id")))
+        .await
+}
+
+/// `GET /v1/tenants/{tenant}/decision?id=`: the same, of whatever id.
+pub(crate) async fn named(asking: Asking) -> Response {
+    asking
+        .about_tenant(&[CUT, ID], |question| {
+            document(question, question.params.required("id")?)
         })
         .await
+}
+
+fn document(question: &Question<'_>, id: &str) -> Answer<Reply> {
+    let unknown = || {
+        Problem::new(
+            Code::NotFound,
+            format!("no decision `{id}` is in the log as of this cut"),
+        )
+    };
+    let log = question.cut.own.id.ok_or_else(unknown)?;
+    let index = question
+        .snapshot
+        .by_decision_id(log, id, question.cut.own.size)?
+        .ok_or_else(unknown)?;
+    let (record, event) = event_at(question, index)?.ok_or_else(unknown)?;
+    Reply::json(&EventDocument {
+        item: EventItem::new(question.tenant.as_str(), &record, &event),
+        status: "counts",
+        of: None,
+        others: None,
+        proof: proof(question, &record)?,
+        known_at: question.cut.known_at,
+        as_of: question.cut.token(),
+        logs: question.cut.logs(),
+    })
 }
 
 /// `order`: newest first unless asked otherwise.
@@ -134,20 +146,23 @@ fn from(question: &Question<'_>) -> Answer<Option<(Timestamp, LeafIndex)>> {
 
 /// Visits the decisions that the filters accept, in order, until `take` says that it has enough, or `examined` records
 /// were read. `take` gets `None` for a record that was read and not accepted. Returns where to go on from, if there is
-/// more.
+/// more, and whether it stopped before `take` had enough.
 fn visit(
     question: &Question<'_>,
     filters: &Filters,
     order: Order,
     examined: usize,
     mut take: impl FnMut(Option<EventItem>) -> bool,
-) -> Answer<Option<(Timestamp, LeafIndex)>> {
+) -> Answer<Option<Rest>> {
     let mut walk = Walk::plan(question, filters, order, from(question)?)?;
     let (mut read, mut walked, mut last, mut enough) = (0, 0, None, false);
     while let Some(entry) = walk.next() {
         let entry = entry?;
         if enough || read >= examined || walked >= question.limits.counted {
-            return Ok(last);
+            return Ok(last.map(|(f, index): (Timestamp, LeafIndex)| Rest {
+                place: place(f, index.0),
+                bounded: !enough,
+            }));
         }
         last = Some(entry.position());
         walked += 1;

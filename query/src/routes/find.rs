@@ -8,7 +8,7 @@ use verdict_store::access::Role;
 use verdict_store::{Index, LogInfo, LogName, Order, Snapshot, TimeRange};
 
 use crate::ask::Asking;
-use crate::params::Params;
+use crate::params::{ID, Params};
 use crate::percent;
 use crate::problem::Answer;
 use crate::reply::Reply;
@@ -36,7 +36,7 @@ pub(crate) async fn find(asking: Asking) -> Response {
         complete: bool,
         known_at: Timestamp,
     }
-    let id = match Params::read(asking.query(), &[&["id"]]).and_then(|params| Ok(params.required("id")?.to_owned())) {
+    let id = match Params::read(asking.query(), &[ID]).and_then(|params| Ok(params.required("id")?.to_owned())) {
         Ok(id) => id,
         Err(problem) => return problem.into_response(),
     };
@@ -68,6 +68,15 @@ pub(crate) async fn find(asking: Asking) -> Response {
         .await
 }
 
+/// Path and query of one thing: below its list, unless its id would not arrive there as what it is.
+fn one_of(what: &str, id: &str) -> String {
+    let encoded = percent::encode(id);
+    match id {
+        "" | "." | ".." | "count" => format!("/{what}?id={encoded}"),
+        _ => format!("/{what}s/{encoded}"),
+    }
+}
+
 fn find_in(snapshot: &Snapshot<'_>, log: &LogInfo, tenant: &TenantId, id: &str, items: &mut Vec<Found>) -> Answer<()> {
     let base = format!("/v1/tenants/{tenant}");
     let encoded = percent::encode(id);
@@ -85,14 +94,14 @@ fn find_in(snapshot: &Snapshot<'_>, log: &LogInfo, tenant: &TenantId, id: &str, 
         }
     }
     if let Some(index) = snapshot.by_decision_id(log.id, id, log.visible)? {
-        add("decision", index.0, format!("/decisions/{encoded}"));
+        add("decision", index.0, one_of("decision", id));
     }
     let intents = snapshot.intents(log.id, log.visible)?;
     let rollout = intents
         .as_ref()
         .and_then(|intents| intents.cut(log.visible.0).rollout(&RolloutId::from(id)));
     if let Some(rollout) = rollout {
-        add("rollout", rollout.started.record.index, format!("/rollouts/{encoded}"));
+        add("rollout", rollout.started.record.index, one_of("rollout", id));
     }
     if let Some(first) = snapshot.by_trace(log.id, id, log.visible, 1)?.first() {
         add("trace", first.index.0, format!("/decisions?trace_id={encoded}"));

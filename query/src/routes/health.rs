@@ -5,7 +5,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, documented};
 use crate::state::QueryState;
 
 /// `GET /healthz`: the process runs and answers.
@@ -38,6 +38,9 @@ pub(crate) async fn problem(State(state): State<QueryState>, Path(code): Path<St
         r#type: String,
         title: &'static str,
         status: u16,
+        /// Markdown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<&'static str>,
     }
     let own = Code::ALL
         .iter()
@@ -50,6 +53,7 @@ pub(crate) async fn problem(State(state): State<QueryState>, Path(code): Path<St
             r#type: format!("/problems/{code}"),
             title,
             status: status.as_u16(),
+            description: documented(code),
         })
         .into_response(),
         None => Problem::new(Code::UnknownRoute, "there is no problem of that name").into_response(),

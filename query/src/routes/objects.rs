@@ -9,8 +9,9 @@ use verdict_store::{Index, Order, TimeRange};
 use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::item::event_at;
-use crate::params::CUT;
-use crate::problem::{Code, Problem};
+use crate::params::{CUT, ID};
+use crate::problem::{Answer, Code, Problem};
+use crate::question::Question;
 use crate::reply::Reply;
 
 #[derive(Serialize)]
@@ -131,72 +132,86 @@ impl Observed {
 pub(crate) async fn one(asking: Asking) -> Response {
     asking
         .about_tenant(&[CUT, &["at"]], |question| {
-            let (kind, id, at) = (question.segment("kind"), question.segment("id"), question.cut.at);
-            let unknown = || Problem::new(Code::NotFound, format!("no object `{kind}` `{id}` at or before `{at}`"));
-            let log = question.cut.own.id.ok_or_else(unknown)?;
-            let index = Index::Object {
-                kind: kind.to_owned(),
-                id: id.to_owned(),
-            };
-            let until = TimeRange {
-                from: None,
-                until: at.plus_micros(1),
-            };
-            let (mut desired, mut observed, mut evidence) = (None, None, Vec::new());
-            let size = question.cut.own.size;
-            let scan = question
-                .snapshot
-                .scan(log, &index, until, Order::NewestFirst, None, size)?;
-            for entry in scan.take(question.limits.examined) {
-                let Some((record, event)) = event_at(question, entry?.index)? else {
-                    continue;
-                };
-                let kind = event.body.kind();
-                let meta = event.meta;
-                match event.body {
-                    Body::ObjectChanged(changed) if desired.is_none() => {
-                        let since = fold::intended_at(meta.event_time, record.recorded_time);
-                        desired = Some(Desired::new(*changed, since, at));
-                    }
-                    Body::ReconciliationReported(report) if observed.is_none() => {
-                        observed = Some(Observed::new(
-                            report,
-                            fold::observed_at(meta.event_time, record.recorded_time),
-                        ));
-                    }
-                    _ => continue,
-                }
-                evidence.push(Evidence {
-                    tenant: question.tenant.as_str(),
-                    index: record.index.0,
-                    event_id: meta.event_id,
-                    kind: kind.as_str(),
-                });
-                if desired.is_some() && observed.is_some() {
-                    break;
-                }
-            }
-            if evidence.is_empty() {
-                return Err(unknown());
-            }
-            evidence.sort_unstable_by_key(|record| record.index);
-            let drift = desired
-                .as_ref()
-                .zip(observed.as_ref())
-                .map(|(desired, observed): (&Desired, &Observed)| desired.after != observed.observed_version);
-            Reply::json(&Document {
-                tenant: question.tenant.as_str(),
-                object: ObjectRef { kind, id },
-                at,
-                known_at: question.cut.known_at,
-                as_of: question.cut.token(),
-                settled: question.cut.settled(),
-                logs: question.cut.logs(),
-                desired,
-                observed,
-                drift,
-                evidence,
-            })
+            document(question, question.segment("kind"), question.segment("id"))
         })
         .await
+}
+
+/// `GET /v1/tenants/{tenant}/object?kind=&id=`: the same, of whatever id.
+pub(crate) async fn named(asking: Asking) -> Response {
+    asking
+        .about_tenant(&[CUT, &["at", "kind"], ID], |question| {
+            let params = &question.params;
+            document(question, params.required("kind")?, params.required("id")?)
+        })
+        .await
+}
+
+fn document(question: &Question<'_>, kind: &str, id: &str) -> Answer<Reply> {
+    let at = question.cut.at;
+    let unknown = || Problem::new(Code::NotFound, format!("no object `{kind}` `{id}` at or before `{at}`"));
+    let log = question.cut.own.id.ok_or_else(unknown)?;
+    let index = Index::Object {
+        kind: kind.to_owned(),
+        id: id.to_owned(),
+    };
+    let until = TimeRange {
+        from: None,
+        until: at.plus_micros(1),
+    };
+    let (mut desired, mut observed, mut evidence) = (None, None, Vec::new());
+    let size = question.cut.own.size;
+    let scan = question
+        .snapshot
+        .scan(log, &index, until, Order::NewestFirst, None, size)?;
+    for entry in scan.take(question.limits.examined) {
+        let Some((record, event)) = event_at(question, entry?.index)? else {
+            continue;
+        };
+        let kind = event.body.kind();
+        let meta = event.meta;
+        match event.body {
+            Body::ObjectChanged(changed) if desired.is_none() => {
+                let since = fold::intended_at(meta.event_time, record.recorded_time);
+                desired = Some(Desired::new(*changed, since, at));
+            }
+            Body::ReconciliationReported(report) if observed.is_none() => {
+                observed = Some(Observed::new(
+                    report,
+                    fold::observed_at(meta.event_time, record.recorded_time),
+                ));
+            }
+            _ => continue,
+        }
+        evidence.push(Evidence {
+            tenant: question.tenant.as_str(),
+            index: record.index.0,
+            event_id: meta.event_id,
+            kind: kind.as_str(),
+        });
+        if desired.is_some() && observed.is_some() {
+            break;
+        }
+    }
+    if evidence.is_empty() {
+        return Err(unknown());
+    }
+    evidence.sort_unstable_by_key(|record| record.index);
+    let drift = desired
+        .as_ref()
+        .zip(observed.as_ref())
+        .map(|(desired, observed): (&Desired, &Observed)| desired.after != observed.observed_version);
+    Reply::json(&Document {
+        tenant: question.tenant.as_str(),
+        object: ObjectRef { kind, id },
+        at,
+        known_at: question.cut.known_at,
+        as_of: question.cut.token(),
+        settled: question.cut.settled(),
+        logs: question.cut.logs(),
+        desired,
+        observed,
+        drift,
+        evidence,
+    })
 }

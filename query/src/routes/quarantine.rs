@@ -4,14 +4,14 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use verdict_schemas::{SchemaRef, Timestamp};
+use verdict_schemas::{Json, SchemaRef, Timestamp};
 use verdict_store::{Flag, LeafIndex, RouteFlag};
 
 use crate::ask::Asking;
-use crate::item::{PositionItem, provenance};
+use crate::item::{PositionItem, one_line, provenance};
 use crate::params::{CUT, LIST};
 use crate::problem::Answer;
-use crate::question::Question;
+use crate::question::{Question, Rest};
 use crate::routes::decisions::order;
 use crate::token::{place, read_place};
 
@@ -47,6 +47,9 @@ struct Item {
     size: usize,
     /// The first of them, base64.
     value: String,
+    /// All of them, where they are JSON: what a person reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json: Option<Json>,
 }
 
 #[derive(Default, Serialize)]
@@ -122,14 +125,15 @@ pub(crate) async fn list(asking: Asking) -> Response {
             let Some(log) = question.cut.own.id else {
                 return question.list(Vec::<Item>::new(), None);
             };
-            let (mut items, mut rest, mut walked) = (Vec::new(), None, 0);
+            let (mut items, mut last, mut walked) = (Vec::new(), None, 0);
             for entry in question.snapshot.flags(log, order, from, question.cut.own.size)? {
                 let (index, flag) = entry?;
                 if items.len() >= limit || walked >= question.limits.counted {
-                    return question.list(items, rest);
+                    let bounded = items.len() < limit;
+                    return question.list(items, last.map(|place| Rest { place, bounded }));
                 }
                 walked += 1;
-                rest = Some(place(Timestamp::MIN, index.0));
+                last = Some(place(Timestamp::MIN, index.0));
                 let shown = match wanted {
                     Some(wanted) => flag.as_str() == wanted,
                     None => !matches!(flag, Flag::Duplicate { .. } | Flag::UnknownKind { .. }),
@@ -167,5 +171,14 @@ fn item(question: &Question<'_>, index: LeafIndex, flag: Flag) -> Answer<Option<
         content_type: record.content_type().map(str::to_owned),
         size: record.value.len(),
         value: STANDARD.encode(record.value.get(..SHOWN).unwrap_or(&record.value)),
+        json: json(&record.value),
     }))
+}
+
+/// A value that is JSON, as received; not what is longer than the bytes shown, nor what is no text.
+fn json(value: &[u8]) -> Option<Json> {
+    if value.len() > SHOWN {
+        return None;
+    }
+    serde_json::from_slice(value).ok().map(one_line)
 }

@@ -13,7 +13,7 @@ use verdict_schemas::{
 use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::evidence::{Intents, with_evidence};
-use crate::params::{CUT, LIST};
+use crate::params::{CUT, ID, LIST};
 use crate::problem::{Answer, Code, Problem};
 use crate::question::Question;
 use crate::reply::Reply;
@@ -119,6 +119,23 @@ pub(crate) async fn list(asking: Asking) -> Response {
 
 /// `GET /v1/tenants/{tenant}/rollouts/{id}`
 pub(crate) async fn one(asking: Asking) -> Response {
+    asking
+        .about_tenant(&[CUT, &["environment", "at"]], |question| {
+            document(question, question.segment("id"))
+        })
+        .await
+}
+
+/// `GET /v1/tenants/{tenant}/rollout?id=`: the same, of whatever id.
+pub(crate) async fn named(asking: Asking) -> Response {
+    asking
+        .about_tenant(&[CUT, &["environment", "at"], ID], |question| {
+            document(question, question.params.required("id")?)
+        })
+        .await
+}
+
+fn document(question: &Question<'_>, id: &str) -> Answer<Reply> {
     #[derive(Serialize)]
     struct Document {
         #[serde(flatten)]
@@ -137,46 +154,42 @@ pub(crate) async fn one(asking: Asking) -> Response {
         #[serde(flatten)]
         status: RolloutStatus,
     }
-    asking
-        .about_tenant(&[CUT, &["environment", "at"]], |question| {
-            let id = RolloutId::from(question.segment("id"));
-            let intents = Intents::of(question)?;
-            let found = intents
-                .logs()
-                .into_iter()
-                .find_map(|intents| Some((intents, intents.rollout(&id)?)));
-            let (intents, rollout) = found.ok_or_else(|| {
-                Problem::new(
-                    Code::NotFound,
-                    format!("no rollout `{id}` has started in the log as of this cut"),
-                )
-            })?;
-            let mut told = Vec::new();
-            for environment in concerned(question, &rollout.plan().scope)? {
-                let asked = verdict_fold::Question {
-                    tenant: question.tenant.clone(),
-                    environment: environment.clone(),
-                    workload: None,
-                    at: question.cut.at,
-                    known_at: question.cut.known_at,
-                };
-                let status = with_evidence(question, &environment, &[], |evidence| {
-                    Ok(rollout_status(&asked, evidence, intents, &id)?)
-                })?;
-                told.extend(status.map(|status| InEnvironment { environment, status }));
-            }
-            let cut = &question.cut;
-            Reply::json(&Document {
-                item: item(question, intents, rollout),
-                environments: told,
-                at: cut.at,
-                known_at: cut.known_at,
-                as_of: cut.token(),
-                settled: cut.settled(),
-                logs: cut.logs(),
-            })
-        })
-        .await
+    let id = RolloutId::from(id);
+    let intents = Intents::of(question)?;
+    let found = intents
+        .logs()
+        .into_iter()
+        .find_map(|intents| Some((intents, intents.rollout(&id)?)));
+    let (intents, rollout) = found.ok_or_else(|| {
+        Problem::new(
+            Code::NotFound,
+            format!("no rollout `{id}` has started in the log as of this cut"),
+        )
+    })?;
+    let mut told = Vec::new();
+    for environment in concerned(question, &rollout.plan().scope)? {
+        let asked = verdict_fold::Question {
+            tenant: question.tenant.clone(),
+            environment: environment.clone(),
+            workload: None,
+            at: question.cut.at,
+            known_at: question.cut.known_at,
+        };
+        let status = with_evidence(question, &environment, &[], |evidence| {
+            Ok(rollout_status(&asked, evidence, intents, &id)?)
+        })?;
+        told.extend(status.map(|status| InEnvironment { environment, status }));
+    }
+    let cut = &question.cut;
+    Reply::json(&Document {
+        item: item(question, intents, rollout),
+        environments: told,
+        at: cut.at,
+        known_at: cut.known_at,
+        as_of: cut.token(),
+        settled: cut.settled(),
+        logs: cut.logs(),
+    })
 }
 
 /// The environments in which a rollout is to be told of: the one of its scope, else those observed, or the one asked.

@@ -3,6 +3,7 @@
 
 mod access;
 mod as_of;
+mod ids;
 mod intent;
 mod lists;
 mod problems;

@@ -9,14 +9,19 @@ use crate::output::{answer, line, table, text};
 
 /// `verdict show`
 pub(crate) async fn show(args: &ShowArgs) -> Result<(), Failure> {
-    let below = match args.what {
-        Shown::Event => "events",
-        Shown::Decision => "decisions",
-        Shown::Rollout => "rollouts",
+    let client = Client::new(&args.server)?;
+    let of = ["v1", "tenants", &args.tenant];
+    // By `?id=`: ids are whatever their emitters chose, and not every one arrives in a path.
+    let by_id = async |what| {
+        client
+            .get(&[&of[..], &[what]].concat(), &[("id", args.id.clone())])
+            .await
     };
-    let found = Client::new(&args.server)?
-        .get(&["v1", "tenants", &args.tenant, below, &args.id], &[])
-        .await?;
+    let found = match args.what {
+        Shown::Event => client.get(&[&of[..], &["events", &args.id]].concat(), &[]).await?,
+        Shown::Decision => by_id("decision").await?,
+        Shown::Rollout => by_id("rollout").await?,
+    };
     match args.server.output {
         // One thing, whole: indented JSON is what a person reads best.
         Output::Table => line(&indented(&found.text)),
