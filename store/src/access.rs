@@ -116,7 +116,7 @@ struct TokenFile {
 #[serde(deny_unknown_fields)]
 struct TokenEntry {
     name: String,
-    sha256: String,
+    sha256: toml::Spanned<String>,
     tenants: Vec<String>,
     roles: Vec<Role>,
 }
@@ -135,7 +135,8 @@ impl Access {
     /// Reads a token file.
     ///
     /// # Errors
-    /// [`AccessError`] when it is not readable, or names an unknown field, role, tenant or a digest that is none.
+    /// [`AccessError`] when it is not readable, names no token, or an unknown field, role, tenant, a digest that is none, or
+    /// the digest of nothing, which every caller that sends `Bearer` alone would have.
     pub fn read(path: &Path) -> Result<Self, AccessError> {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|source| AccessError::Unreadable {
@@ -147,12 +148,24 @@ impl Access {
             reason,
         };
         let file: TokenFile = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        if file.token.is_empty() {
+            return Err(wrong(
+                "it names no token, from line 1 to its end, so nobody could do anything".to_owned(),
+            ));
+        }
         let mut by_digest = HashMap::new();
         for entry in file.token {
             let name = entry.name;
+            let line = text[..entry.sha256.span().start].matches('\n').count() + 1;
             let mut digest = [0; 32];
-            hex::decode_to_slice(&entry.sha256, &mut digest)
-                .map_err(|_| wrong(format!("token `{name}`: `sha256` must be 64 hex digits")))?;
+            hex::decode_to_slice(entry.sha256.get_ref(), &mut digest)
+                .map_err(|_| wrong(format!("line {line}, token `{name}`: `sha256` must be 64 hex digits")))?;
+            if digest == *Sha256::digest(b"") {
+                return Err(wrong(format!(
+                    "line {line}, token `{name}`: `sha256` is that of an empty token, which anybody has: make it with \
+                     `printf %s TOKEN | sha256sum`"
+                )));
+            }
             let tenants = if entry.tenants.iter().any(|t| t == "*") {
                 Tenants::Every
             } else {
@@ -224,5 +237,13 @@ mod tests {
         );
         let reason = file("[[token]]\nname='e'\nsha256='00'\ntenants=['acme']\nroles=['reed']\n").unwrap_err();
         assert!(reason.to_string().contains("unknown variant `reed`"), "{reason}");
+        for nothing in ["", "# no token yet\n"] {
+            let reason = file(nothing).unwrap_err();
+            assert!(reason.to_string().contains("it names no token"), "{reason}");
+        }
+        let empty = hex::encode(Sha256::digest(b""));
+        let entry = format!("[[token]]\nname='e'\nsha256='{empty}'\ntenants=['acme']\nroles=['read']\n");
+        let reason = file(&entry).unwrap_err();
+        assert!(reason.to_string().contains("line 3, token `e`"), "{reason}");
     }
 }

@@ -22,10 +22,18 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) tokens: Option<PathBuf>,
     pub(crate) owners: BTreeMap<String, String>,
+    pub(crate) http: HttpConfig,
     pub(crate) store: StoreConfig,
     pub(crate) intake: IntakeConfig,
     pub(crate) kafka: KafkaConfig,
     pub(crate) opa: OpaConfig,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HttpConfig {
+    pub(crate) header_timeout_seconds: u64,
 }
 
 /// `[store]`
@@ -72,10 +80,19 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8642)),
             tokens: None,
             owners: BTreeMap::new(),
+            http: HttpConfig::default(),
             store: StoreConfig::default(),
             intake: IntakeConfig::default(),
             kafka: KafkaConfig::default(),
             opa: OpaConfig::default(),
+        }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            header_timeout_seconds: 30,
         }
     }
 }
@@ -136,6 +153,11 @@ impl Config {
             ))
         })?;
         config.merge_arguments(args)?;
+        if config.http.header_timeout_seconds == 0 {
+            return Err(Failure::Usage(
+                "http.header_timeout_seconds is 0: no request could ever arrive in time".to_owned(),
+            ));
+        }
         Ok(config)
     }
 

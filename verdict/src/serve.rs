@@ -3,9 +3,11 @@
 //! Order of start: access, store (which checks itself), Kafka, listener. Order of stop, the reverse: no request is cut
 //! off, nothing acknowledged is in memory only.
 
+mod http;
 mod metrics;
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::trace::TraceLayer;
+use tower_http::trace::{DefaultOnFailure, TraceLayer};
 use verdict_ingest::{Consumer, IntakeLimits, IntakeState, KafkaSettings, OpaSettings, Producer, Sink, cluster_id};
 use verdict_query::{QueryState, Readiness, Topics};
 use verdict_schemas::TenantId;
@@ -52,6 +54,7 @@ fn log_to_stderr() {
     // A second call (a demonstration inside a test) finds a subscriber there already, and that is fine.
     let _already = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
 }
@@ -62,7 +65,7 @@ pub(crate) struct Running {
     store: Store,
     consumer: Option<Consumer>,
     stop: oneshot::Sender<()>,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 /// Starts everything that `config` asks for.
@@ -79,13 +82,14 @@ pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
         .await
         .map_err(|e| Failure::unreachable(format!("cannot listen on {}", config.listen), e))?;
     let address = listener.local_addr()?;
+    let header_timeout = Duration::from_secs(config.http.header_timeout_seconds);
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(async move {
         let shutdown = async {
             // A dropped sender means the same: stop.
             let _told = stopped.await;
         };
-        axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+        http::serve(listener, router, header_timeout, shutdown).await;
     });
     Ok(Running {
         address,
@@ -137,7 +141,7 @@ impl Running {
         // The server may have failed already; what it says is taken below.
         let _gone = stop.send(());
         match tokio::time::timeout(GRACE, server).await {
-            Ok(joined) => joined.map_err(|e| Failure::unreachable("the server broke", e))??,
+            Ok(joined) => joined.map_err(|e| Failure::unreachable("the server broke", e))?,
             Err(_) => note("requests were still running after ten seconds, and were cut off"),
         }
         let closed = tokio::task::spawn_blocking(move || {
@@ -282,7 +286,8 @@ fn router(
         .merge(metrics);
     Ok(verdict_query::finish(merged, &questions)
         .layer(CatchPanicLayer::new())
-        .layer(TraceLayer::new_for_http()))
+        // Whatever ends in a 5xx has said why on its own; a second line for each would bury it.
+        .layer(TraceLayer::new_for_http().on_failure(DefaultOnFailure::new().level(tracing::Level::DEBUG))))
 }
 
 fn owners(config: &Config) -> Result<BTreeMap<TenantId, String>, Failure> {
@@ -322,5 +327,33 @@ async fn terminated() {
             }
         }
         Err(_) => drop(interrupt.await),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_problem_of_this_server_is_explained_in_one_place() {
+        let asking = verdict_query::Code::ALL
+            .iter()
+            .map(|c| (c.as_str(), c.status(), c.title()));
+        let sending = verdict_ingest::Code::ALL
+            .iter()
+            .map(|c| (c.as_str(), c.status(), c.title()));
+        let mut seen = std::collections::BTreeMap::new();
+        let docs = include_str!("../../docs/problems.md");
+        for (code, status, title) in asking.chain(sending) {
+            assert!(
+                !verdict_query::documented(code).unwrap_or_default().is_empty(),
+                "{code}"
+            );
+            assert!(
+                docs.contains(&format!("\n### `{code}` \u{2014} {}\n", status.as_u16())),
+                "{code}"
+            );
+            let first = seen.entry(code).or_insert((status, title));
+            assert_eq!(*first, (status, title), "{code} means one thing");
+        }
+        assert_eq!(docs.matches("\n### `").count(), seen.len(), "and nothing else is");
     }
 }

@@ -60,11 +60,13 @@ impl Builder {
         let logs = state::all(&*self.kept)?;
         if !self.is_current()? {
             let ids: Vec<LogId> = logs.iter().map(|log| log.id).collect();
-            tracing::info!(
-                version = VERSION,
-                logs = ids.len(),
-                "the views are of another version: making them again"
-            );
+            if !ids.is_empty() {
+                tracing::info!(
+                    version = VERSION,
+                    logs = ids.len(),
+                    "the views are of another version: making them again"
+                );
+            }
             self.drop_rows(&ids)?;
             let mut write = WriteBatch::default();
             write.put_cf(self.views.cf(Table::Mark)?, VERSION_KEY, VERSION.to_be_bytes());
