@@ -114,7 +114,7 @@ fn not_kept(error: &AppendError) -> Problem {
         ),
         AppendError::NotWritable(_) => Problem::new(
             Code::NotWritable,
-            "nothing of this was kept, and nothing will be until this node is restarted; its log and `/readyz` say why",
+            "nothing of this request was kept, and nothing is until this node is restarted; its log and `/readyz` say why",
         ),
         AppendError::WriteFailed(_) => Problem::new(
             Code::NotWritable,

@@ -243,6 +243,16 @@ async fn emit_takes_compressed_input_and_reports_as_json() -> Result<()> {
         assert_eq!(told.status.code(), Some(0), "{}", err(&told));
         assert_eq!(serde_json::from_str::<Value>(&out(&told))?["duplicates"], 1);
     }
+    // What cannot be sent ends it; what was taken before is told, so that nobody has to guess.
+    let other = decision("acme", &ago(1), "a1", "erin", "v1");
+    let (whole, broken) = (
+        zstd::encode_all(&*lines(&[other]), 1)?,
+        zstd::encode_all(&b"{}\n"[..], 1)?,
+    );
+    let input = [&whole[..], &broken[..broken.len() - 1]].concat();
+    let told = verdict(&["emit", "acme", "--batch", "1", "--server", &address], &input).await?;
+    assert_eq!(told.status.code(), Some(2), "{}", err(&told));
+    assert!(err(&told).contains("1 events were taken before"), "{}", err(&told));
     for empty in [&b""[..], b"\n \n", b"[]"] {
         let told = send(empty).await?;
         assert_eq!((told.status.code(), out(&told).as_str()), (Some(2), ""), "{empty:?}");

@@ -70,12 +70,21 @@ pub(crate) async fn run(args: &EmitArgs) -> Result<(), Failure> {
     }
     let source: Items = Box::new(source);
     let progress = bar(args.quiet, bytes);
-    let tally = if args.property.is_empty() {
-        http::send(args, source, &progress).await?
+    let mut tally = Tally::default();
+    let sent = if args.property.is_empty() {
+        http::send(args, source, &mut tally, &progress).await
     } else {
-        kafka::send(args, source, &progress).await?
+        kafka::send(args, source, &mut tally, &progress).await
     };
     progress.finish_and_clear();
+    let taken = tally.accepted + tally.duplicates + tally.conflicts;
+    if sent.is_err() && taken > 0 {
+        output::note(&format!(
+            "{taken} events were taken before this failed. Send the whole input again: over HTTP what is there already is \
+             recognised as a duplicate, and in Kafka each is kept once more and counts once"
+        ));
+    }
+    sent?;
     report(&tally, args.server.output)
 }
 

@@ -12,9 +12,13 @@ use crate::client::{Answer, Client};
 use crate::exit::Failure;
 use crate::output;
 
-pub(super) async fn send(args: &EmitArgs, items: Items, progress: &ProgressBar) -> Result<Tally, Failure> {
+pub(super) async fn send(
+    args: &EmitArgs,
+    items: Items,
+    tally: &mut Tally,
+    progress: &ProgressBar,
+) -> Result<(), Failure> {
     let client = Client::new(&args.server)?;
-    let mut tally = Tally::default();
     let mut batch: Vec<Item> = Vec::new();
     // Also bounded by bytes, well below what a server takes by default.
     const BATCH_BYTES: usize = 8 << 20;
@@ -24,15 +28,15 @@ pub(super) async fn send(args: &EmitArgs, items: Items, progress: &ProgressBar) 
         bytes += item.bytes.len();
         batch.push(item);
         if batch.len() >= args.batch as usize || bytes >= BATCH_BYTES {
-            post(&client, args, &batch, &mut tally, progress).await?;
+            post(&client, args, &batch, tally, progress).await?;
             batch.clear();
             bytes = 0;
         }
     }
     if !batch.is_empty() {
-        post(&client, args, &batch, &mut tally, progress).await?;
+        post(&client, args, &batch, tally, progress).await?;
     }
-    Ok(tally)
+    Ok(())
 }
 
 async fn post(

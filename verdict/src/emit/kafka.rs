@@ -1,7 +1,5 @@
 //! Straight to Kafka: acks=all, idempotent, key = tenant. Many records are in flight at once, in order.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
@@ -19,7 +17,12 @@ use crate::serve::kafka_settings;
 /// Records waiting for their acknowledgement; librdkafka batches them.
 const IN_FLIGHT: usize = 10_000;
 
-pub(super) async fn send(args: &EmitArgs, items: Items, progress: &ProgressBar) -> Result<Tally, Failure> {
+pub(super) async fn send(
+    args: &EmitArgs,
+    items: Items,
+    tally: &mut Tally,
+    progress: &ProgressBar,
+) -> Result<(), Failure> {
     let tenant = TenantId::parse(&args.tenant).map_err(|e| Failure::Usage(e.to_string()))?;
     let config = KafkaConfig {
         properties: properties(&args.property)?,
@@ -45,10 +48,6 @@ pub(super) async fn send(args: &EmitArgs, items: Items, progress: &ProgressBar) 
         }
     });
     let mut sends = std::pin::pin!(sends.buffered(IN_FLIGHT));
-    let mut tally = Tally {
-        positions: BTreeMap::new(),
-        ..Tally::default()
-    };
     while let Some(sent) = sends.next().await {
         let ((partition, offset), bytes) = sent?;
         tally.accepted += 1;
@@ -57,5 +56,5 @@ pub(super) async fn send(args: &EmitArgs, items: Items, progress: &ProgressBar) 
         progress.inc(bytes);
         progress.set_message(format!("{} events", tally.accepted));
     }
-    Ok(tally)
+    Ok(())
 }
