@@ -62,8 +62,28 @@ fn items(input: impl Read + Send + 'static, shown: String) -> Result<(Items, boo
     if begun.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
         return Ok((array(reader, &shown)?, compressed));
     }
-    let reader: Box<dyn BufRead + Send> = Box::new(reader);
+    let mut first = Vec::new();
+    reader.read_until(b'\n', &mut first).map_err(unreadable)?;
+    let mut reader: Box<dyn BufRead + Send> = Box::new(Cursor::new(first.clone()).chain(reader));
+    if cut_short(&first) {
+        let mut head = Vec::new();
+        (&mut reader).take(LARGEST).read_to_end(&mut head).map_err(unreadable)?;
+        if let Ok(one) = serde_json::from_slice::<&RawValue>(&head) {
+            let bytes = one.get().as_bytes().to_vec();
+            return Ok((Box::new(std::iter::once(Ok(Item { line: 1, bytes }))), compressed));
+        }
+        reader = Box::new(Cursor::new(head).chain(reader));
+    }
     Ok((Box::new(Lines { reader, shown, line: 0 }), compressed))
+}
+
+/// One event is not larger, however it is laid out.
+const LARGEST: u64 = 16 << 20;
+
+/// Is this the first line of JSON that goes on on the next? Then the whole may be one event, laid out for reading.
+fn cut_short(line: &[u8]) -> bool {
+    let read = serde_json::from_slice::<serde::de::IgnoredAny>(line);
+    !line.trim_ascii().is_empty() && read.is_err_and(|e| e.is_eof())
 }
 
 /// An input of which the first bytes were read ahead.
@@ -154,6 +174,18 @@ mod tests {
         assert_eq!(
             read(" [ {\"a\": 1e2},\n{\"b\":2}]"),
             [(1, "{\"a\": 1e2}".into()), (2, "{\"b\":2}".into())]
+        );
+    }
+
+    #[test]
+    fn one_event_over_several_lines_is_one_and_a_broken_line_is_not() {
+        assert_eq!(
+            read("{\n  \"a\": 1,\n  \"b\": []\n}\n"),
+            [(1, "{\n  \"a\": 1,\n  \"b\": []\n}".into())]
+        );
+        assert_eq!(
+            read("{\"a\": \n{\"b\":2}\n"),
+            [(1, "{\"a\":".into()), (2, "{\"b\":2}".into())]
         );
     }
 
