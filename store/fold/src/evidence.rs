@@ -63,7 +63,7 @@ pub trait Evidence {
     fn observed(&self, t: Timestamp) -> Result<Vec<SeriesKey>, Self::Error>;
 
     /// A series counted over all its members, as if no partial ever opened: so rows kept of it can answer. Of one in which
-    /// a partial has opened only [`SeriesHistory::last_exercised`] is asked.
+    /// a partial has opened, or that has no steps, only [`SeriesHistory::last_exercised`] is asked.
     ///
     /// # Errors
     /// When the rows can not be read.
@@ -78,7 +78,7 @@ pub trait Evidence {
     fn facts(&self, series: &SeriesKey) -> Result<Vec<Observation>, Self::Error>;
 }
 
-/// A series as read for one question: from rows, or swept because partials have opened in it.
+/// A series as read for one question: from rows, or swept because partials have opened in it or it has no steps.
 pub(crate) enum Known<K> {
     Kept(K),
     /// With the rows, which know of all decisions; `None` where nobody is observed.
@@ -93,15 +93,20 @@ impl<K> Known<K> {
         series: &SeriesKey,
         desired: &Desired<'_>,
         last: Timestamp,
-    ) -> Result<Self, E::Error> {
+    ) -> Result<Self, E::Error>
+    where
+        K: SeriesHistory<Error = E::Error>,
+    {
         let opened = desired.opened(last);
         if tenant.is_platform() {
-            Ok(Self::Swept(Box::new(SweptSeries::empty(opened)), None))
-        } else if opened.is_empty() {
-            evidence.kept(series).map(Self::Kept)
+            return Ok(Self::Swept(Box::new(SweptSeries::empty(opened)), None));
+        }
+        let kept = evidence.kept(series)?;
+        if opened.is_empty() && kept.has_steps()? {
+            Ok(Self::Kept(kept))
         } else {
             let swept = SweptSeries::new(series, &evidence.facts(series)?, opened);
-            Ok(Self::Swept(Box::new(swept), Some(evidence.kept(series)?)))
+            Ok(Self::Swept(Box::new(swept), Some(kept)))
         }
     }
 

@@ -42,6 +42,15 @@ pub trait SeriesHistory {
     /// What reading can fail with.
     type Error;
 
+    /// Whether its holders are kept as steps of time. If not, only [`Self::members`], [`Self::first_observation`] and
+    /// [`Self::last_exercised`] answer, and the facts have to be swept for the rest.
+    ///
+    /// # Errors
+    /// When the rows can not be read or are damaged.
+    fn has_steps(&self) -> Result<bool, Self::Error> {
+        Ok(true)
+    }
+
     /// f of the first observation in the cut (E9: an entry of `active[]`, `failed` too, or a counted citation).
     ///
     /// # Errors

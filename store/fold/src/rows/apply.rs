@@ -123,7 +123,7 @@ impl Frontier {
         }
         self.keep(fact.instance, present, fact.only());
         for (series, changes) in expiring {
-            apply(rows, series, &changes, now)?;
+            apply(rows, series, &changes, now, &mut self.given_up)?;
         }
         Ok(())
     }
@@ -179,7 +179,7 @@ impl Frontier {
                 );
                 let mut changes = expiring.remove(&there.series).unwrap_or_default();
                 changes.extend(seat_changes(&old, &new, interval.1));
-                apply(rows, there.series, &changes, now)?;
+                apply(rows, there.series, &changes, now, &mut self.given_up)?;
             }
         }
         Ok(())
@@ -206,7 +206,7 @@ impl Frontier {
         self.put_said(rows, fact, &mut present, now)?;
         for (series, e, old) in before {
             let new = seats(&*rows, (series, fact.instance), (fact.f, e))?;
-            apply(rows, series, &seat_changes(&old, &new, e), now)?;
+            apply(rows, series, &seat_changes(&old, &new, e), now, &mut self.given_up)?;
         }
         // What is remembered is what all facts say, so it is read again; the marks and the heap have not moved.
         if let Some(series) = fact.only() {

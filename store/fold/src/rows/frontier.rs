@@ -15,6 +15,7 @@ use foldhash::HashMap;
 use verdict_schemas::Timestamp;
 
 use super::bound::latest_of_each;
+use super::given_up::GivenUp;
 use super::holder::{Now, SeatChange, apply};
 use super::key::{ALL, Fields, Key, Tag, find};
 use super::mark::{cited_around, seen_around};
@@ -34,6 +35,8 @@ pub(super) struct Frontier {
     turns: BinaryHeap<Reverse<(u64, u32)>>,
     /// f of the first observation of each series.
     pub(super) firsts: HashMap<u32, u64>,
+    /// Series without steps.
+    pub(super) given_up: GivenUp,
     /// What the rows say last.
     sealed: Option<Place>,
     /// The size of the log with the record that came since.
@@ -93,8 +96,8 @@ pub(super) fn first_observations<R: OrderedRows>(rows: &R, cut: u64) -> Result<V
 }
 
 impl Frontier {
-    /// Reads it from the rows.
-    pub(super) fn load<R: OrderedRows>(rows: &R) -> Result<Self, RowsError<R::Error>> {
+    /// Reads it from the rows; a fact may touch so many cells of a series.
+    pub(super) fn load<R: OrderedRows>(rows: &R, cells: usize) -> Result<Self, RowsError<R::Error>> {
         let firsts: HashMap<u32, u64> = first_observations(rows, ALL)?.into_iter().collect();
         let sealed = frontier_at(rows, ALL)?;
         let at = sealed.map(|place| place.at);
@@ -105,6 +108,7 @@ impl Frontier {
             instances: HashMap::default(),
             turns: BinaryHeap::new(),
             firsts,
+            given_up: GivenUp::load(rows, cells)?,
         };
         let Some(at) = at else { return Ok(frontier) };
         let mut around = seen_around(rows, at, ALL)?;
@@ -165,7 +169,7 @@ impl Frontier {
             }
             if x < f {
                 for (series, changes) in std::mem::take(&mut changes) {
-                    apply(rows, series, &changes, now)?;
+                    apply(rows, series, &changes, now, &mut self.given_up)?;
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! From seats to holders: a change of one instance's seat over an interval is added to the tallies of its series there,
 //! and what the holder and the last holder were is corrected where, and only where, that moves them.
 
+use super::given_up::GivenUp;
 use super::key::ALL;
 use super::space::{OrderedRowsMut, RowsError};
 use super::tally::{Begins, Held, Seat, Seats, Tally, held_by, holders, last_holders, tallies};
@@ -61,12 +62,18 @@ pub(super) fn apply<R: OrderedRowsMut>(
     series: u32,
     changes: &[SeatChange],
     now: Now,
+    given_up: &mut GivenUp,
 ) -> Result<(), RowsError<R::Error>> {
+    if given_up.contains(series) {
+        return Ok(());
+    }
     let Some(a) = changes.iter().map(|change| change.from).min() else {
         return Ok(());
     };
     let e = changes.iter().map(|change| change.to).max().unwrap_or(a);
-    let window = tallies(series).window(rows, (a, e))?;
+    let Some(window) = tallies(series).window_within(rows, (a, e), given_up.cells, Tally::cells)? else {
+        return given_up.put(rows, series, now.size);
+    };
     let old = window.filled();
     let mut turns: Vec<u64> = old.iter().map(|(x, _)| *x).collect();
     turns.extend(

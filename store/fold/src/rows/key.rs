@@ -21,6 +21,7 @@
 //! 0x52  series u32, x u64, size u64                             last holder                 LastHolder
 //! 0x53  series u32, version u32, x u64, size u64                begins or void              HeldBy
 //! 0x54  series u32, size u64                                    f of the first observation  First
+//! 0x55  series u32                                              size u64                    GivenUp
 //! ```
 //!
 //! `f` and `x` are microseconds since 1970. A row with an `index` is seen by the cuts of more than `index` records; a row
@@ -55,6 +56,7 @@ pub(super) enum Tag {
     LastHolder = 0x52,
     HeldBy = 0x53,
     First = 0x54,
+    GivenUp = 0x55,
 }
 
 const CAPACITY: usize = 32;

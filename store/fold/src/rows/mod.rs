@@ -18,13 +18,14 @@
 //! happened to remember (`frontier`).
 //!
 //! Open partials (E10, E19) are not known here: all members count. Where one is open the sweep answers, from
-//! [`Cut::facts`].
+//! [`Cut::facts`], and so it does for a series whose steps would be too many to correct (`given_up`).
 
 mod apply;
 mod around;
 mod bound;
 mod fact_row;
 mod frontier;
+mod given_up;
 mod holder;
 mod instance;
 mod key;

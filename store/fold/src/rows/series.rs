@@ -12,6 +12,7 @@ use verdict_schemas::{Quorum, Timestamp, Version};
 
 use super::bound::latest;
 use super::frontier::Place;
+use super::given_up::has_steps;
 use super::key::{Key, Tag};
 use super::read::{Cut, MemberRow, instant};
 use super::space::{Corrupt, OrderedRows, RowsError};
@@ -263,6 +264,11 @@ fn holds(quorum: Quorum, step: &TailStep) -> bool {
 
 impl<R: OrderedRows> SeriesHistory for RowSeries<'_, '_, R> {
     type Error = RowsError<R::Error>;
+
+    fn has_steps(&self) -> Result<bool, Self::Error> {
+        self.series
+            .map_or(Ok(true), |series| has_steps(self.cut.rows, series, self.cut.size))
+    }
 
     fn first_observation(&self) -> Result<Option<Timestamp>, Self::Error> {
         let Some(series) = self.series else { return Ok(None) };

@@ -66,6 +66,11 @@ impl Tally {
         Ok(())
     }
 
+    /// How much it holds: one, and one for each version that somebody live runs.
+    pub(super) fn cells(&self) -> usize {
+        1 + self.live.len()
+    }
+
     /// How many live ones run `version`.
     pub(super) fn running(&self, version: VersionId) -> u64 {
         self.live

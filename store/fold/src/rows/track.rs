@@ -66,7 +66,8 @@ impl<V: StepValue> Track<V> {
         self.prefix.u64(x).u64(size)
     }
 
-    fn decode(key: &[u8], value: &[u8]) -> Result<(u64, u64, Row<V>), Corrupt> {
+    /// (x, size, what it says) of a row.
+    pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(u64, u64, Row<V>), Corrupt> {
         let place = key
             .len()
             .checked_sub(16)

@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use super::key::ALL;
-use super::space::{OrderedRows, OrderedRowsMut, RowsError};
+use super::key::{ALL, find};
+use super::space::{Corrupt, Direction, OrderedRows, OrderedRowsMut, RowsError};
 use super::track::{Row, StepValue, Track};
 
 /// A change that [`Track::replace`] made to the step at `x`.
@@ -54,21 +54,55 @@ impl<V: StepValue> Track<V> {
     pub(super) fn window<R: OrderedRows>(
         &self,
         rows: &R,
-        (a, e): (u64, u64),
+        within: (u64, u64),
     ) -> Result<Window<V>, RowsError<R::Error>> {
+        let window = self.window_within(rows, within, usize::MAX, |_| 0)?;
+        Ok(window.ok_or(Corrupt(V::WHAT))?)
+    }
+
+    /// The same, unless more than `most` has to be read for it: each row counts one, and its value its `weight`.
+    pub(super) fn window_within<R: OrderedRows>(
+        &self,
+        rows: &R,
+        (a, e): (u64, u64),
+        most: usize,
+        weight: impl Fn(&V) -> usize,
+    ) -> Result<Option<Window<V>>, RowsError<R::Error>> {
         let left = match a.checked_sub(1) {
             Some(before) => self.at(rows, before, ALL)?,
             None => None,
         };
-        let mut steps = self.steps(rows, (a, e.saturating_add(1)), ALL)?;
+        let mut read = left.as_ref().map_or(0, |(_, value)| weight(value));
+        let mut last: Vec<(u64, Row<V>)> = Vec::new();
+        let to = self.key(e.saturating_add(1), 0);
+        let too_much = find(rows, self.key(a, 0), to, Direction::Forward, |key, value| {
+            let (x, _, row) = Self::decode(key, value)?;
+            let weight = match &row {
+                Row::Step(value) => weight(value),
+                Row::Void(_) => 0,
+            };
+            read = read.saturating_add(1 + weight);
+            // Sizes of one x ascend: the last counts.
+            last.pop_if(|(before, _)| *before == x);
+            last.push((x, row));
+            Ok((read > most).then_some(()))
+        })?;
+        if too_much.is_some() || read > most {
+            return Ok(None);
+        }
+        let steps = last.into_iter().filter_map(|(x, row)| match row {
+            Row::Step(value) => Some((x, value)),
+            Row::Void(_) => None,
+        });
+        let mut steps: Vec<_> = steps.collect();
         let at_end = steps.pop_if(|(x, _)| *x == e).map(|(_, value)| value);
-        Ok(Window {
+        Ok(Some(Window {
             a,
             e,
             left,
             steps,
             at_end,
-        })
+        }))
     }
 
     fn put_row<R: OrderedRowsMut>(

@@ -4,6 +4,7 @@ use verdict_schemas::{EventId, Timestamp};
 
 use super::fact_row::{Entry, Fact, What};
 use super::frontier::Frontier;
+use super::given_up::CELLS;
 use super::instance::{counted_in, minute};
 use super::names::{Names, Recent, ScopeRef, Space, name_instance, name_labels, name_series};
 use super::space::{OrderedRowsMut, RowsError};
@@ -47,6 +48,7 @@ pub struct EnvironmentRows {
     names: Names,
     minutes: Recent<(u32, u32, VersionId), Minutes>,
     frontier: Option<Frontier>,
+    cells: usize,
 }
 
 /// The minutes known to be counted: the latest, and a bit for each of the 64 up to it. A minute without its bit may be
@@ -97,12 +99,18 @@ impl EnvironmentRows {
             names: Names::new(),
             minutes: Recent::new(CITING),
             frontier: None,
+            cells: CELLS,
         }
+    }
+
+    /// The same, giving up the steps of a series at fewer cells: every writer of the same rows must be made alike.
+    pub fn giving_up_at(cells: usize) -> Self {
+        Self { cells, ..Self::new() }
     }
 
     /// Forgets what it remembers of the rows.
     pub fn drop_cache(&mut self) {
-        *self = Self::new();
+        *self = Self::giving_up_at(self.cells);
     }
 
     /// Bytes that it remembers, roughly. They grow with those observed at the frontier, and up to a bound with names.
@@ -320,7 +328,7 @@ impl EnvironmentRows {
     fn apply<R: OrderedRowsMut>(&mut self, rows: &mut R, fact: &Fact, new: bool) -> Result<(), RowsError<R::Error>> {
         let frontier = match &mut self.frontier {
             Some(frontier) => frontier,
-            none => none.insert(Frontier::load(&*rows)?),
+            none => none.insert(Frontier::load(&*rows, self.cells)?),
         };
         frontier.observe(rows, fact, new)
     }

@@ -178,7 +178,10 @@ fn expect(linear: &Linear, moments: &[i64]) -> Answers {
 
 /// Writes records, dropping the cache before those that `drops` names.
 fn write(rows: &mut MemoryRows, records: &[Vec<Observation>], drops: &[bool]) {
-    let mut writer = EnvironmentRows::new();
+    write_by(EnvironmentRows::new(), rows, records, drops);
+}
+
+fn write_by(mut writer: EnvironmentRows, rows: &mut MemoryRows, records: &[Vec<Observation>], drops: &[bool]) {
     for (place, record) in records.iter().enumerate() {
         if drops.get(place) == Some(&true) {
             writer.drop_cache();
@@ -302,6 +305,43 @@ proptest! {
             for facts in [&kept, &facts] {
                 let swept = ask(&SweptSeries::new(&series, facts, &[]), &moments);
                 prop_assert_eq!(found.difference(&swept, &moments), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_series_given_up_is_swept_and_its_earlier_cuts_keep_their_steps(
+        steps in steps(24), drops in prop::collection::vec(prop::bool::weighted(0.3), 24), cells in 2_usize..9
+    ) {
+        let records = records(&steps);
+        let (mut rows, mut dropped) = (MemoryRows::default(), MemoryRows::default());
+        write_by(EnvironmentRows::giving_up_at(cells), &mut rows, &records, &[]);
+        write_by(EnvironmentRows::giving_up_at(cells), &mut dropped, &records, &drops);
+        prop_assert_eq!(&rows, &dropped);
+        for series in (0..3).map(series) {
+            let mut kept = true;
+            for record in &records {
+                let size = size_after(record);
+                let facts: Vec<_> = records.iter().flatten().filter(|fact| fact.at.index < size).cloned().collect();
+                let linear = Linear::new(&facts, &series);
+                let moments = moments(&linear.turns());
+                let cut = Cut::new(&rows, size).unwrap();
+                let history = cut.series(&series, |_, _| Ok(None)).unwrap();
+                let has_steps = history.has_steps().unwrap();
+                prop_assert!(kept || !has_steps, "a series once given up has steps again");
+                kept = has_steps;
+                let found = if kept {
+                    ask(&history, &moments)
+                } else {
+                    let facts = cut.facts(Some(&series), (Timestamp::MIN, Timestamp::MAX)).unwrap();
+                    let swept = ask(&SweptSeries::new(&series, &facts, &[]), &moments);
+                    // These need no steps.
+                    let members: Vec<_> = moments.iter().map(|t| history.members(at(*t)).unwrap()).collect();
+                    prop_assert_eq!(&members, &swept.members);
+                    prop_assert_eq!(history.first_observation().unwrap(), swept.first);
+                    swept
+                };
+                prop_assert_eq!(found.difference(&expect(&linear, &moments), &moments), None);
             }
         }
     }

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
-use verdict_fold::rows::{CitationRef, CountedRows, EnvironmentRows, MemoryRows, ScopeRef};
-use verdict_fold::{FactTime, Instance, Observation, Observed, RecordRef};
-use verdict_schemas::{AgentId, EventId, Incarnation, Kind, Labels};
+use verdict_fold::rows::{CitationRef, CountedRows, Cut, EnvironmentRows, MemoryRows, ScopeRef};
+use verdict_fold::{FactTime, Instance, Observation, Observed, RecordRef, SeriesHistory, SeriesKey};
+use verdict_schemas::{AgentId, EventId, Incarnation, Kind, Labels, PolicyName, Scope};
 
 use crate::histories::SECOND;
 use crate::linear::at;
@@ -35,8 +35,12 @@ impl Written {
         }
     }
 
-    /// Rows read by a decision at `f` with these (policy, version).
+    /// Rows read by a decision of the gateway at `f` with these (policy, version).
     fn decide(&mut self, f: i64, cited: impl Iterator<Item = (String, String)>) -> u64 {
+        self.decide_as("gateway", f, cited)
+    }
+
+    fn decide_as(&mut self, agent: &str, f: i64, cited: impl Iterator<Item = (String, String)>) -> u64 {
         let before = self.rows.read();
         for ((policy, version), position) in cited.zip(0..) {
             let citation = CitationRef {
@@ -44,7 +48,7 @@ impl Written {
                 index: self.index,
                 position,
                 event_id: event_id(self.index),
-                agent: "gateway",
+                agent,
                 incarnation: "1",
                 scope: ScopeRef::Global,
                 policy: &policy,
@@ -142,4 +146,32 @@ fn thousands_of_versions_of_one_policy_in_a_minute_read_a_few_rows_each() {
     let first = written.decide(10 * HOUR, versions(0..MANY));
     let again = written.decide(10 * HOUR + 60 * SECOND, versions(0..MANY));
     assert!(first <= 20 * MANY && again <= 20 * MANY, "{first} and {again} rows");
+}
+
+#[test]
+fn thousands_of_instances_that_come_late_end_the_steps_of_their_series_and_of_no_other() {
+    let mut written = Written::new();
+    written.decide(20 * HOUR, policies("v1").take(2));
+    for n in 0..4_000 {
+        // Each with a version of its own, within ten minutes of an hour ago, in no order.
+        let f = 19 * HOUR + n * 7_919 % 600 * SECOND + n;
+        let cited = ("policy-0".to_owned(), format!("v{n}"));
+        let read = written.decide_as(&format!("pod-{n}"), f, [cited].into_iter());
+        assert!(read <= 2 << 16, "{read} rows for the late one number {n}");
+    }
+    let cut = Cut::new(&written.rows, written.index).unwrap();
+    let has_steps = |policy: &str| {
+        let series = SeriesKey {
+            scope: Scope::Global,
+            policy: PolicyName::new(policy),
+        };
+        let history = cut.series(&series, |_, _| Ok(None)).unwrap();
+        (
+            history.has_steps().unwrap(),
+            history.members(at(19 * HOUR + 300 * SECOND)).unwrap().len(),
+        )
+    };
+    let (kept, members) = has_steps("policy-0");
+    assert!(!kept && members > 1_500, "{kept}, {members} members");
+    assert_eq!(has_steps("policy-1"), (true, 0));
 }
