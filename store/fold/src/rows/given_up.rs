@@ -14,7 +14,7 @@ use foldhash::HashSet;
 use super::key::{Fields, Key, Tag, collect};
 use super::space::{OrderedRows, OrderedRowsMut, RowsError};
 
-/// Rows of steps, and versions within them, that one fact may have to read: ten milliseconds or so.
+/// Rows of steps, and versions within them, that one fact may have to read.
 pub(super) const CELLS: usize = 1 << 16;
 
 const WHAT: &str = "series given up";

@@ -9,7 +9,8 @@
 //! 2. Per instance when it was seen (`presence`) and what it was seen to do (`instance`), and marks of who was around when (`mark`).
 //! 3. Per series the tallies, the holder and the last holder as step functions of time (`tally`, `holder`), up to the
 //!    *frontier*, the greatest f of the cut. What expires after it is not written down, for the next fact may prevent
-//!    it: a question past the frontier counts down from the members there.
+//!    it: a question past the frontier counts down from the members there, once the first of
+//!    their leases has run out.
 //!
 //! A late fact, one behind the frontier, changes its instance's seat on an interval, or not at all; only then are
 //! tallies and holders corrected, and only there (`apply`). Step functions keep every state of knowledge: rows are put,
