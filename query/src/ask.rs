@@ -187,10 +187,11 @@ impl Asking {
             // Too short a wait is answered when the cut is resolved.
             Wanted::Pinned(as_of) if readable && store.snapshot().log(log)?.is_some() => {
                 let platform = LogName::Tenant(TenantId::platform());
+                wait_horizon(store, as_of.horizon, until).await;
                 for (log, pin) in [(log, Some(as_of.own)), (&platform, as_of.platform)] {
                     let left = until.saturating_duration_since(Instant::now());
                     store
-                        .wait_visible(log, pin.map_or(TreeSize(0), |pin| pin.size), left)
+                        .wait_visible(log, pin.map_or(TreeSize(0), |pin| pin.cut.size), left)
                         .await;
                 }
             }
@@ -269,13 +270,7 @@ impl Asking {
 /// Waits until `known_at` is within the horizon, if a commit in flight is all that keeps it out: not for the future.
 async fn wait_horizon(store: &Store, known_at: verdict_schemas::Timestamp, until: Instant) {
     let mut visible = store.subscribe_visible();
-    let soon = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .ok()
-        .and_then(|now| i64::try_from(now.as_micros()).ok())
-        .and_then(verdict_schemas::Timestamp::from_micros)
-        .is_some_and(|now| known_at <= now);
-    if !soon {
+    if known_at > Store::machine_time() {
         return;
     }
     while store.horizon() < known_at && Instant::now() < until {

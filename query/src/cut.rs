@@ -2,8 +2,8 @@
 //!
 //! A cut is a prefix of the tenant's log and of `_platform`'s. It is asked for in one of three ways: as everything that
 //! is held (the default), by time (`known_at`), or by token (`as_of`, or a list's `cursor`). However it was asked for,
-//! it ends as sizes and roots, and these go into the `as_of` of the answer: from there on the answer is a function of
-//! them alone (A6).
+//! it ends as sizes, roots and view positions, and these go into the `as_of` of the answer: from there on the answer is a
+//! function of them alone (A6).
 //!
 //! Where the time comes from matters once: a `known_at` that was answered must never get another record. So the horizon
 //! is read *before* the snapshot is taken (all that is recorded up to it is then in the snapshot), and the store is told
@@ -11,11 +11,11 @@
 
 use serde::Serialize;
 use verdict_schemas::{TenantId, Timestamp};
-use verdict_store::{Hash, LogId, LogInfo, LogName, Snapshot, Store, TreeSize};
+use verdict_store::{Hash, LogCut, LogId, LogInfo, LogName, Snapshot, Store, TreeSize};
 
 use crate::asked::{Asked, Wanted};
 use crate::problem::{Answer, Code, Problem};
-use crate::token::{AsOf, Pin, has_platform};
+use crate::token::{AsOf, Moments, Pin, RULES, has_platform};
 
 /// `settled` needs this long after `at` (SEMANTICS, constants).
 const LATE_US: u64 = verdict_fold::LATE_US;
@@ -35,8 +35,20 @@ pub(crate) struct CutLog {
     pub(crate) name: LogName,
     /// `None` where nothing was ever recorded in it.
     pub(crate) id: Option<LogId>,
-    pub(crate) size: TreeSize,
+    pub(crate) size: LogCut,
+    /// What came out of turn up to there.
+    chain: [u8; 8],
     pub(crate) root: Hash,
+}
+
+impl CutLog {
+    fn pin(&self) -> Pin {
+        Pin {
+            cut: self.size,
+            chain: self.chain,
+            root: self.root,
+        }
+    }
 }
 
 /// The records that an answer is computed from, and the moment it is about.
@@ -61,70 +73,88 @@ impl Cut {
     ) -> Answer<Self> {
         let platform = LogName::Tenant(TenantId::platform());
         let beside = has_platform(log).then_some(&platform);
+        // With Kafka the horizon is no earlier than the last recorded time, whatever the partitions' ends say.
+        let last = [Some(log), beside]
+            .into_iter()
+            .flatten()
+            .map(|name| last_of(snapshot, name));
+        let last = last.collect::<Answer<Vec<_>>>()?.into_iter().max().unwrap_or(horizon);
+        let whole = last.max(horizon);
         match &asked.wanted {
-            Wanted::Pinned(as_of) => {
-                let own = pinned(snapshot, log, as_of.own)?;
-                let platform = match (beside, as_of.platform) {
-                    (Some(name), Some(pin)) => Some(pinned(snapshot, name, pin)?),
-                    _ => None,
-                };
-                Ok(Self::new(
-                    as_of.known_at,
-                    asked.at.unwrap_or(as_of.at),
-                    own,
-                    platform,
-                    log,
-                ))
-            }
+            Wanted::Pinned(as_of) => Self::pinned((log, beside), asked, as_of, whole, snapshot),
             Wanted::KnownAt(known_at) => {
-                let own = up_to(snapshot, log, *known_at)?;
-                let platform = beside.map(|name| up_to(snapshot, name, *known_at)).transpose()?;
-                // With Kafka the horizon is no earlier than the last recorded time, whatever the partitions' ends say.
-                let last = platform
-                    .as_ref()
-                    .map_or(own.last, |platform| own.last.max(platform.last));
-                let horizon = last.map_or(horizon, |last| last.max(horizon));
-                if *known_at > horizon {
-                    return Err(not_yet_known(*known_at, horizon));
+                let known_at = *known_at;
+                if known_at > whole {
+                    return Err(not_yet_known("known_at", known_at, whole));
                 }
-                store.promise(*known_at);
-                let platform = platform.map(|platform| platform.log);
-                Ok(Self::new(
-                    *known_at,
-                    asked.at.unwrap_or(*known_at),
-                    own.log,
-                    platform,
-                    log,
-                ))
+                let own = up_to(snapshot, log, known_at)?;
+                let platform = beside.map(|name| up_to(snapshot, name, known_at)).transpose()?;
+                store.promise(known_at);
+                let moments = Moments {
+                    known_at,
+                    at: asked.at.unwrap_or(known_at),
+                    horizon: known_at.min(horizon),
+                };
+                Ok(Self::new(moments, own, platform))
             }
             Wanted::Newest => {
                 let own = newest(snapshot, log)?;
                 let platform = beside.map(|name| newest(snapshot, name)).transpose()?;
-                let last = platform
-                    .as_ref()
-                    .map_or(own.last, |platform| own.last.max(platform.last));
-                let known_at = last.map_or(horizon, |last| last.max(horizon));
-                store.promise(known_at);
-                Ok(Self::new(
-                    known_at,
-                    asked.at.unwrap_or(known_at),
-                    own.log,
-                    platform.map(|platform| platform.log),
-                    log,
-                ))
+                store.promise(whole);
+                let moments = Moments {
+                    known_at: whole,
+                    // A clock that was ahead once must not make "now" false.
+                    at: asked.at.unwrap_or_else(|| whole.min(Store::machine_time())),
+                    horizon,
+                };
+                Ok(Self::new(moments, own, platform))
             }
         }
     }
 
-    fn new(known_at: Timestamp, at: Timestamp, own: CutLog, platform: Option<CutLog>, log: &LogName) -> Self {
-        let pin = |log: &CutLog| Pin {
-            size: log.size,
-            root: log.root,
+    /// The cut that a token pins, once it is seen to be one of these logs, and true in all its parts (E3).
+    fn pinned(
+        (log, beside): (&LogName, Option<&LogName>),
+        asked: &Asked,
+        as_of: &AsOf,
+        whole: Timestamp,
+        snapshot: &Snapshot<'_>,
+    ) -> Answer<Self> {
+        if as_of.horizon > whole {
+            return Err(not_yet_known("as_of", as_of.horizon, whole));
+        }
+        let pins = [Some((log, as_of.own)), beside.zip(as_of.platform)];
+        let mut logs = Vec::new();
+        for (name, pin) in pins.into_iter().flatten() {
+            logs.push((held_at(snapshot, name, pin)?, pin));
+        }
+        let moments = Moments {
+            known_at: as_of.known_at,
+            at: asked.at.unwrap_or(as_of.at),
+            horizon: as_of.horizon,
         };
-        let as_of = AsOf::new(log, known_at, at, pin(&own), platform.as_ref().map(pin));
+        let earlier = as_of.rules != RULES;
+        for (held, _) in &logs {
+            // Those of rules 1 pinned no horizon.
+            if !earlier {
+                agrees(snapshot, held, &moments)?;
+            }
+        }
+        let same = logs.iter().all(|(held, pin)| held.pin() == *pin);
+        let mut logs = logs.into_iter().map(|(held, _)| held);
+        let own = logs.next().ok_or_else(|| Problem::unreadable(&"a token pins no log"))?;
+        let cut = Self::new(moments, own, logs.next());
+        if earlier || !same {
+            return Err(reinterpreted(&cut, as_of.rules));
+        }
+        Ok(cut)
+    }
+
+    fn new(moments: Moments, own: CutLog, platform: Option<CutLog>) -> Self {
+        let as_of = AsOf::new(&own.name, moments, own.pin(), platform.as_ref().map(CutLog::pin));
         Self {
-            known_at,
-            at,
+            known_at: moments.known_at,
+            at: moments.at,
             own,
             platform,
             as_of,
@@ -145,7 +175,7 @@ impl Cut {
     pub(crate) fn logs(&self) -> Vec<LogAt> {
         let shown = |log: &CutLog| LogAt {
             tenant: log.name.to_string(),
-            size: log.size.0,
+            size: log.size.size.0,
             root: log.root.to_string(),
         };
         [Some(&self.own), self.platform.as_ref()]
@@ -155,120 +185,166 @@ impl Cut {
             .collect()
     }
 
-    /// `at` + LATE <= `known_at` (E3).
+    /// `at` + LATE <= the horizon pinned (E3).
     pub(crate) fn settled(&self) -> bool {
         self.settled_at(self.at)
     }
 
     /// The same of another moment.
     pub(crate) fn settled_at(&self, at: Timestamp) -> bool {
-        at.plus_micros(LATE_US).is_some_and(|late| late <= self.known_at)
+        at.plus_micros(LATE_US).is_some_and(|late| late <= self.as_of.horizon)
     }
 }
 
-/// The 409 of E3.
-pub(crate) fn not_yet_known(known_at: Timestamp, horizon: Timestamp) -> Problem {
-    let detail = format!("`known_at` is `{known_at}`: this node holds everything up to `{horizon}` only");
+/// The 409 of E3: a time, given or pinned, that this node does not hold everything up to.
+fn not_yet_known(parameter: &str, time: Timestamp, horizon: Timestamp) -> Problem {
+    let detail = format!("`{parameter}` says `{time}`: this node holds everything up to `{horizon}` only");
     Problem::new(Code::NotYetKnown, detail)
-        .with("parameter", "known_at")
-        .with("known_at", known_at.to_string())
+        .with("parameter", parameter)
+        .with("known_at", time.to_string())
         .with("horizon", horizon.to_string())
 }
 
-/// A log as a cut finds it.
-struct Held {
-    log: CutLog,
-    /// Recorded time of the last record held, within the cut or not.
-    last: Option<Timestamp>,
+/// The 409 of a token that pins what this node understands otherwise: with a token of its own for the same sizes.
+fn reinterpreted(cut: &Cut, rules: u16) -> Problem {
+    let detail = if rules == RULES {
+        "the records are the same, and this node came to understand some of them at another time: ask again with its own \
+         `as_of` for the same sizes"
+            .to_owned()
+    } else {
+        format!(
+            "the token is of version {rules} of the rules, and this release answers by {RULES}: ask again with its `as_of` for \
+             the same sizes"
+        )
+    };
+    Problem::new(Code::Reinterpreted, detail)
+        .with("parameter", "as_of")
+        .with("as_of", cut.token())
+        .with("rules", RULES)
 }
 
-fn nothing_in(name: &LogName) -> Held {
-    let log = CutLog {
+/// Are a token's moments and a log's pinned size true of each other?
+fn agrees(snapshot: &Snapshot<'_>, log: &CutLog, moments: &Moments) -> Answer<()> {
+    let contradicts = |what: String| {
+        let detail = format!("its parts contradict each other: {what}; give it back exactly as an answer gave it");
+        Err(Problem::new(Code::InvalidAsOf, detail).with("parameter", "as_of"))
+    };
+    let Some(id) = log.id else { return Ok(()) };
+    let due = snapshot.size_at(id, moments.horizon)?;
+    if log.size.size < due {
+        return contradicts(format!(
+            "it pins {} records of the log `{}`, and {due} were recorded by the horizon it names",
+            log.size.size, log.name
+        ));
+    }
+    let last = snapshot.recorded_time(id, log.size.size)?;
+    if last.is_some_and(|last| last > moments.known_at) {
+        return contradicts(format!(
+            "the last record of the log `{}` came after its `known_at`",
+            log.name
+        ));
+    }
+    Ok(())
+}
+
+fn nothing_in(name: &LogName) -> CutLog {
+    CutLog {
         name: name.clone(),
         id: None,
-        size: TreeSize(0),
+        size: LogCut::default(),
+        chain: [0; 8],
         root: Hash::EMPTY_ROOT,
+    }
+}
+
+/// When the last step of a log was taken, as far as it is visible.
+fn last_of(snapshot: &Snapshot<'_>, name: &LogName) -> Answer<Timestamp> {
+    let Some(info) = snapshot.log(name)? else {
+        return Ok(Timestamp::MIN);
     };
-    Held { log, last: None }
+    // Else the record is read, and with it the block that it lies in.
+    let last = if info.size == info.visible.size {
+        info.last_recorded
+    } else {
+        snapshot
+            .recorded_time(info.id, info.visible.size)?
+            .unwrap_or(Timestamp::MIN)
+    };
+    Ok(last.max(snapshot.late_at(info.id, info.visible)?))
 }
 
 /// Everything visible of a log.
-fn newest(snapshot: &Snapshot<'_>, name: &LogName) -> Answer<Held> {
+fn newest(snapshot: &Snapshot<'_>, name: &LogName) -> Answer<CutLog> {
     let Some(info) = snapshot.log(name)? else {
         return Ok(nothing_in(name));
     };
-    held(snapshot, name, &info, info.visible)
+    held(snapshot, &info, (info.visible, info.chain))
 }
 
-/// What was recorded in a log up to a time.
-fn up_to(snapshot: &Snapshot<'_>, name: &LogName, known_at: Timestamp) -> Answer<Held> {
+/// What was recorded in a log up to a time, as it was understood then.
+fn up_to(snapshot: &Snapshot<'_>, name: &LogName, known_at: Timestamp) -> Answer<CutLog> {
     let Some(info) = snapshot.log(name)? else {
         return Ok(nothing_in(name));
     };
-    let size = snapshot.size_at(info.id, known_at)?.min(info.visible);
-    held(snapshot, name, &info, size)
+    let cut = snapshot.cut_at(info.id, known_at)?;
+    held(snapshot, &info, cut)
 }
 
-fn held(snapshot: &Snapshot<'_>, name: &LogName, info: &LogInfo, size: TreeSize) -> Answer<Held> {
-    let root = if size == info.size {
+fn held(snapshot: &Snapshot<'_>, info: &LogInfo, (cut, chain): (LogCut, [u8; 8])) -> Answer<CutLog> {
+    let root = if cut.size == info.size {
         info.root
     } else {
-        snapshot.root_at(info.id, size)?
+        snapshot.root_at(info.id, cut.size)?
     };
-    // Else the record is read, and with it the block that it lies in.
-    let last = match info.size {
-        TreeSize(0) => None,
-        all if all == info.visible => Some(info.last_recorded),
-        _ => snapshot.recorded_time(info.id, info.visible)?,
-    };
-    Ok(Held {
-        log: CutLog {
-            name: name.clone(),
-            id: Some(info.id),
-            size,
-            root,
-        },
-        last,
+    Ok(CutLog {
+        name: info.name.clone(),
+        id: Some(info.id),
+        size: cut,
+        chain,
+        root,
     })
 }
 
-/// The prefix of a log that a token pins, once its root is seen to be the one held here.
-fn pinned(snapshot: &Snapshot<'_>, name: &LogName, pin: Pin) -> Answer<CutLog> {
-    let held = snapshot.log(name)?;
-    let (id, visible) = held
-        .as_ref()
-        .map_or((None, TreeSize(0)), |info| (Some(info.id), info.visible));
-    if pin.size > visible {
-        let detail = format!(
-            "`as_of` pins {} records of the log `{name}`, this node shows {visible}",
-            pin.size
-        );
+/// The prefix of a log that a token pins, once its root is seen to be the one held here; at the view position pinned where
+/// this node had that, else at the latest it had with so many records.
+fn held_at(snapshot: &Snapshot<'_>, name: &LogName, pin: Pin) -> Answer<CutLog> {
+    let info = snapshot.log(name)?;
+    let visible = info.as_ref().map_or(TreeSize(0), |info| info.visible.size);
+    let size = pin.cut.size;
+    if size > visible {
+        let detail = format!("`as_of` pins {size} records of the log `{name}`, this node shows {visible}");
         return Err(Problem::new(Code::NotYetKnown, detail)
             .with("log", name.to_string())
-            .with("size", pin.size.0)
+            .with("size", size.0)
             .with("held", visible.0));
     }
-    let root = match held {
-        Some(info) if info.size == pin.size => info.root,
-        Some(info) if pin.size.0 > 0 => snapshot.root_at(info.id, pin.size)?,
-        _ => Hash::EMPTY_ROOT,
+    let held = match &info {
+        Some(info) if size.0 > 0 => {
+            let known = snapshot.chain_at(info.id, pin.cut)?.map(|chain| (pin.cut, chain));
+            let cut = match known {
+                Some(cut) => cut,
+                None => snapshot.whole(info.id, size)?,
+            };
+            held(snapshot, info, cut)?
+        }
+        Some(info) => CutLog {
+            id: Some(info.id),
+            ..nothing_in(name)
+        },
+        None => nothing_in(name),
     };
-    if root != pin.root {
+    if held.root != pin.root {
+        let root = held.root;
         let detail = format!(
-            "the log `{name}` has the root `{root}` at size {} here, and had `{}` where `as_of` was made: one of the two is not the log \
-             it was; run `verdict audit`",
-            pin.size, pin.root
+            "the log `{name}` has the root `{root}` at size {size} here, and had `{}` where `as_of` was made: one of the two is not \
+             the log it was; run `verdict audit`",
+            pin.root
         );
         return Err(Problem::new(Code::RootMismatch, detail)
             .with("log", name.to_string())
-            .with("size", pin.size.0)
+            .with("size", size.0)
             .with("root", root.to_string())
             .with("pinned_root", pin.root.to_string()));
     }
-    Ok(CutLog {
-        name: name.clone(),
-        id,
-        size: pin.size,
-        root,
-    })
+    Ok(held)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use verdict_fold::rows::{Corrupt, Cut as RowsCut, RowSeries, RowsError};
-use verdict_fold::{Evidence, IntentCut, IntentLog, Observation, Observed, SeriesKey, observations};
+use verdict_fold::{Evidence, IntentCut, IntentLog, Observation, Observed, SeriesKey, Understood, observations};
 use verdict_schemas::{Environment, Interpretation, TenantId, Timestamp, Version};
 use verdict_store::{CitedVersion, Index, ObservedAt, ObservedRows, Order, StoreError, TimeRange};
 
@@ -27,12 +27,12 @@ impl Intents {
     pub(crate) fn of(question: &Question<'_>) -> Answer<Self> {
         let read = |log: &CutLog, tenant: &TenantId| -> Answer<(Arc<IntentLog>, u64)> {
             let kept = match log.id {
-                Some(id) if log.size.0 > 0 => question.snapshot.intents(id, log.size)?,
+                Some(id) if log.size.size.0 > 0 => question.snapshot.intents(id, log.size)?,
                 _ => None,
             };
             Ok((
                 kept.unwrap_or_else(|| Arc::new(IntentLog::new(tenant.clone()))),
-                log.size.0,
+                log.size.steps(),
             ))
         };
         let platform = question
@@ -141,7 +141,8 @@ impl<'e, 's> CutEvidence<'e, 's> {
         let Some((record, Interpretation::Event(event))) = self.question.snapshot.event(log, entry.index)? else {
             return Ok(None);
         };
-        let found = observations(&event, record.index.0, record.recorded_time).map(|(_, found)| found);
+        let found =
+            observations(&event, Understood::at_once(record.index.0), record.recorded_time).map(|(_, found)| found);
         let is_it = |observation: &Observation| matches!(&observation.what, Observed::Cited { series: of, version: cited } if of == series && cited == version);
         Ok(found.into_iter().flatten().find(is_it))
     }

@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod ahead;
 mod ask;
 mod asked;
 mod cut;
@@ -88,5 +89,6 @@ pub fn finish(router: Router, state: &QueryState) -> Router {
     router
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
+        .layer(from_fn_with_state(state.store.clone(), ahead::say_ahead))
         .layer(from_fn_with_state(state.metrics.clone(), metrics::measure))
 }

@@ -68,6 +68,8 @@ catalogue! {
     InvalidCursor = "invalid_cursor", BAD_REQUEST, "`cursor` does not go with this question";
     /// `known_at` is past what this node holds whole, or `as_of` pins more than it holds (E3).
     NotYetKnown = "not_yet_known", CONFLICT, "this node does not hold everything up to that time yet";
+    /// This node understands what `as_of` pins otherwise: by later rules, or it learnt of a schema at another time (E3).
+    Reinterpreted = "reinterpreted", CONFLICT, "this node understands what `as_of` pins otherwise, and offers its own";
     /// The roots pinned by `as_of` are not those of the logs held here.
     RootMismatch = "root_mismatch", CONFLICT, "the log held here is not the one that `as_of` was made from";
     /// What `after` names did not become visible in time.

@@ -1,33 +1,44 @@
 //! Opaque tokens: `as_of` pins a cut, `cursor` a cut and a place in a list.
 //!
 //! ```text
-//! as_of  = base64url( 1 | rules u16 | known_at u64 | at u64 | log H8   | logs u8 | logs * (size u64, root 32 B) | check 8 B )
-//! cursor = base64url( 2 | length u16 | as_of, less its check | question H8 | place bytes                        | check 8 B )
+//! as_of  = base64url( 3 | rules u16 | known_at u64 | at u64 | horizon u64 | log H8 | logs u8 | logs * pin | check 8 B )
+//! pin    = size u64 | late u64 | chain 8 B | root 32 B
+//! cursor = base64url( 4 | length u16 | as_of, less its check | question H8 | place bytes              | check 8 B )
 //! ```
 //! Numbers are big-endian, times microseconds; the first log is the tenant's own, the second `_platform`'s. H8 and the
-//! check are the first eight bytes of a SHA-256. The check finds accidents and meddling early. It needs no key: whoever
-//! builds a token of his own can only name a cut, and its roots are compared with those of the log before it is used
-//! (E3). Tokens of one release are read by every later one: the first byte names the layout, and is never reused.
+//! check are the first eight bytes of a SHA-256. `late` and `chain` are the view position: how many records had been
+//! understood late, and which ([`verdict_store::LogCut`]).
+//!
+//! The check finds accidents early. It needs no key: whoever builds a token of his own can only name a cut, and what its
+//! parts say is held against the logs, and against each other, before it is used (E3).
+//!
+//! Tokens of one release are read by every later one: the first byte names the layout, and is never reused. Those of the
+//! first, 1 and 2, were of rules 1, and pinned `rules | known_at | at | log | logs | (size, root)*`: they are answered
+//! with a token of today's rules for the same sizes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use verdict_schemas::Timestamp;
-use verdict_store::{Hash, LogName, TreeSize};
+use verdict_store::{Hash, LogCut, LogName, TreeSize};
 
 use crate::problem::{Answer, Code, Problem};
 
 /// The version of the rules (SEMANTICS, E1-E26) that this release answers by (A6).
-pub const RULES: u16 = 1;
+pub const RULES: u16 = 2;
 
-const AS_OF: u8 = 1;
-const CURSOR: u8 = 2;
+const AS_OF: u8 = 3;
+const CURSOR: u8 = 4;
+const AS_OF_1: u8 = 1;
+const CURSOR_1: u8 = 2;
 const CHECK: usize = 8;
 
-/// A log at a size.
+/// A log at a cut.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Pin {
-    pub(crate) size: TreeSize,
+    pub(crate) cut: LogCut,
+    /// What came out of turn up to there.
+    pub(crate) chain: [u8; 8],
     pub(crate) root: Hash,
 }
 
@@ -37,19 +48,31 @@ pub(crate) struct AsOf {
     pub(crate) rules: u16,
     pub(crate) known_at: Timestamp,
     pub(crate) at: Timestamp,
+    /// The time up to which the node held everything.
+    pub(crate) horizon: Timestamp,
     log: [u8; 8],
     pub(crate) own: Pin,
     /// `None` where `_platform` itself is asked (E21), or a log that is no tenant's.
     pub(crate) platform: Option<Pin>,
 }
 
+/// The moments that an `as_of` pins (E3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Moments {
+    pub(crate) known_at: Timestamp,
+    pub(crate) at: Timestamp,
+    pub(crate) horizon: Timestamp,
+}
+
 impl AsOf {
     /// Pins a cut of a log under the rules of this release.
-    pub(crate) fn new(log: &LogName, known_at: Timestamp, at: Timestamp, own: Pin, platform: Option<Pin>) -> Self {
+    pub(crate) fn new(log: &LogName, moments: Moments, own: Pin, platform: Option<Pin>) -> Self {
+        let Moments { known_at, at, horizon } = moments;
         Self {
             rules: RULES,
             known_at,
             at,
+            horizon,
             log: log_mark(log),
             own,
             platform,
@@ -84,7 +107,8 @@ impl AsOf {
             let detail = format!("the token was not given for the tenant `{log}`");
             return Err(Problem::new(Code::ForeignAsOf, detail).with("parameter", "as_of"));
         }
-        if self.rules != RULES {
+        // Those of earlier rules are answered with one of today's.
+        if self.rules > RULES {
             let detail = format!(
                 "the token names version {} of the rules, this release answers by {RULES}",
                 self.rules
@@ -101,34 +125,41 @@ impl AsOf {
         bytes.extend(self.rules.to_be_bytes());
         bytes.extend(self.known_at.as_micros().to_be_bytes());
         bytes.extend(self.at.as_micros().to_be_bytes());
+        bytes.extend(self.horizon.as_micros().to_be_bytes());
         bytes.extend(self.log);
         bytes.push(if self.platform.is_some() { 2 } else { 1 });
         for pin in [Some(self.own), self.platform].into_iter().flatten() {
-            bytes.extend(pin.size.0.to_be_bytes());
+            bytes.extend(pin.cut.size.0.to_be_bytes());
+            bytes.extend(pin.cut.late.to_be_bytes());
+            bytes.extend(pin.chain);
             bytes.extend(pin.root.0);
         }
         bytes
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        if reader.array::<1>()? != [AS_OF] {
-            return None;
-        }
+        let first = match reader.array()? {
+            [AS_OF] => false,
+            [AS_OF_1] => true,
+            _ => return None,
+        };
         let rules = u16::from_be_bytes(reader.array()?);
         let known_at = reader.time()?;
         let at = reader.time()?;
+        let horizon = if first { known_at } else { reader.time()? };
         let log = reader.array()?;
         let [logs] = reader.array()?;
-        let own = reader.pin()?;
+        let own = reader.pin(first)?;
         let platform = match logs {
             1 => None,
-            2 => Some(reader.pin()?),
+            2 => Some(reader.pin(first)?),
             _ => return None,
         };
         Some(Self {
             rules,
             known_at,
             at,
+            horizon,
             log,
             own,
             platform,
@@ -161,7 +192,7 @@ impl Cursor {
         let read = || {
             let bytes = open(token)?;
             let mut reader = Reader(&bytes);
-            if reader.array::<1>()? != [CURSOR] {
+            if !matches!(reader.array()?, [CURSOR | CURSOR_1]) {
                 return None;
             }
             let length = usize::from(u16::from_be_bytes(reader.array()?));
@@ -259,9 +290,17 @@ impl<'a> Reader<'a> {
         Timestamp::from_micros(i64::from_be_bytes(self.array()?))
     }
 
-    fn pin(&mut self) -> Option<Pin> {
+    /// The first layout had no view position.
+    fn pin(&mut self, first: bool) -> Option<Pin> {
+        let size = TreeSize(u64::from_be_bytes(self.array()?));
+        let (late, chain) = if first {
+            (0, [0; 8])
+        } else {
+            (u64::from_be_bytes(self.array()?), self.array()?)
+        };
         Some(Pin {
-            size: TreeSize(u64::from_be_bytes(self.array()?)),
+            cut: LogCut { size, late },
+            chain,
             root: Hash(self.array()?),
         })
     }
@@ -281,11 +320,20 @@ mod tests {
     fn sample(tenant: &LogName) -> AsOf {
         let time = |micros| Timestamp::from_micros(micros).unwrap();
         let pin = |n: u8| Pin {
-            size: TreeSize(u64::from(n)),
+            cut: LogCut {
+                size: TreeSize(u64::from(n)),
+                late: 2,
+            },
+            chain: [n + 1; 8],
             root: Hash([n; 32]),
         };
         let platform = has_platform(tenant).then(|| pin(9));
-        AsOf::new(tenant, time(1_772_323_250_001_000), time(5), pin(7), platform)
+        let moments = Moments {
+            known_at: time(1_772_323_250_001_000),
+            at: time(5),
+            horizon: time(1_772_323_250_000_000),
+        };
+        AsOf::new(tenant, moments, pin(7), platform)
     }
 
     #[test]
@@ -293,6 +341,20 @@ mod tests {
         let token = concat!(
             "AQABAAZL6ym-VGgAAAAAAAAABcqwZcB8Qd8VAgAAAAAAAAAHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcAAAAAAAAACQkJ",
             "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJDsP76yM2iHI"
+        );
+        let read = AsOf::decode(token, &tenant("acme")).unwrap();
+        let now = sample(&tenant("acme"));
+        assert_eq!((read.rules, read.known_at, read.at), (1, now.known_at, now.at));
+        assert_eq!((read.own.cut.size, read.own.root), (now.own.cut.size, now.own.root));
+        let sizes = |as_of: &AsOf| as_of.platform.map(|pin| (pin.cut.size, pin.root));
+        assert_eq!(sizes(&read), sizes(&now));
+    }
+
+    #[test]
+    fn a_token_of_the_second_is_read_and_written_for_ever() {
+        let token = concat!(
+            "AwACAAZL6ym-VGgAAAAAAAAABQAGS-spvlCAyrBlwHxB3xUCAAAAAAAAAAcAAAAAAAAAAggICAgICAgIBwcHBwcHBwcHBwcHBwcHBwcH",
+            "BwcHBwcHBwcHBwcHBwcAAAAAAAAACQAAAAAAAAACCgoKCgoKCgoJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCafImaLCPR90"
         );
         assert_eq!(sample(&tenant("acme")).encode(), token);
         assert_eq!(AsOf::decode(token, &tenant("acme")).unwrap(), sample(&tenant("acme")));

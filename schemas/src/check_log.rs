@@ -8,7 +8,11 @@ use crate::{Body, Event, Kind, Phase, Rejection, Scope, TenantId, rule};
 /// # Errors
 /// `tenant_mismatch`, `observation_in_platform`, `scope_not_in_log` or `foreign_scope`.
 pub fn check_log(event: &Event, log: &TenantId) -> Result<(), Rejection> {
-    belongs(event.body.kind(), event.meta.tenant.as_str(), log)?;
+    belongs(
+        (event.body.kind(), event.body.is_intent()),
+        event.meta.tenant.as_str(),
+        log,
+    )?;
     match &event.body {
         Body::Rollout(rollout) => match &rollout.phase {
             Phase::Started(plan) => acts_in(&plan.scope, log, "/body/scope"),
@@ -37,13 +41,14 @@ pub fn check_log(event: &Event, log: &TenantId) -> Result<(), Rejection> {
     }
 }
 
-/// The rules that need no more than the kind and the tenant. A kind that is not known is never judged.
-pub(crate) fn belongs(kind: Kind, tenant: &str, log: &TenantId) -> Result<(), Rejection> {
+/// The rules that need no more than the kind, whether it is intent, and the tenant. A kind that is not known is never
+/// judged.
+pub(crate) fn belongs((kind, intent): (Kind, bool), tenant: &str, log: &TenantId) -> Result<(), Rejection> {
     if tenant != log.as_str() {
         let detail = format!("the event is of tenant `{tenant}`, the log is that of `{log}`");
         return Err(Rejection::at(rule::TENANT_MISMATCH, "/meta/tenant", detail));
     }
-    if log.is_platform() && !kind.is_intent() && kind != Kind::Unknown {
+    if log.is_platform() && !intent && kind != Kind::Unknown {
         let detail = format!(
             "`_platform` holds intent only, and `{}` is an observation",
             kind.as_str()

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::encoding::{Encoding, encoding};
 use crate::tree::{self, Fields, Node, Read};
-use crate::writer_schemas::{WriterSchemas, resolve};
+use crate::writer_schemas::{Resolved, WriterSchemas, ambiguous, resolve};
 use crate::{Event, Rejection, SchemaRef, rule, validate};
 
 /// What a value says.
@@ -34,8 +34,9 @@ pub enum Interpretation {
 pub fn interpret(value: &[u8], content_type: Option<&str>, schemas: &dyn WriterSchemas) -> Interpretation {
     let event = match encoding(value, content_type) {
         Ok(Encoding::Avro(reference, datum)) => match resolve(schemas, &reference) {
-            Some(schema) => schema.event(datum),
-            None => return Interpretation::AwaitingSchema(reference),
+            Resolved::Known(schema) => schema.event(datum),
+            Resolved::Ambiguous => Err(ambiguous(&reference)),
+            Resolved::Unknown => return Interpretation::AwaitingSchema(reference),
         },
         Ok(Encoding::Json(value)) => open(value, false).and_then(|(_, mut fields)| validate::document(&mut fields)),
         Ok(Encoding::CloudEvent(value)) => {

@@ -29,4 +29,6 @@ pub use project::{Cited, DecisionProjection, Projection, ScopeRef, project};
 pub use rejection::{Rejection, rule};
 pub use scope::{EnvironmentPattern, Layer, Scope};
 pub use time::{InvalidTime, Timestamp};
-pub use writer_schemas::{InvalidSchema, KnownSchemas, SchemaRef, WriterSchema, WriterSchemas};
+pub use writer_schemas::{
+    AsRecorded, InvalidSchema, KnownSchemas, Resolved, SchemaRef, WriterSchema, WriterSchemas, own_schema,
+};

@@ -48,6 +48,8 @@ pub mod rule {
     pub const FOREIGN_SCOPE: &str = "foreign_scope";
     /// An observation in `_platform`, which holds intent only.
     pub const OBSERVATION_IN_PLATFORM: &str = "observation_in_platform";
+    /// The value names its schema by a fingerprint that several schemas share.
+    pub const AMBIGUOUS_SCHEMA: &str = "ambiguous_schema";
     /// One key twice in an object that is interpreted.
     pub const DUPLICATE_KEY: &str = "duplicate_key";
     /// Bytes after the end of the event.

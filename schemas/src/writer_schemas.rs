@@ -1,15 +1,19 @@
 //! The schemas that values were written with. They decode the evidence, so they live with the evidence: the store
-//! archives each by its fingerprint.
+//! archives each by a hash of its text, and what a reference meant first it means for ever.
+//!
+//! Avro's own fingerprint, CRC-64 of the parsing canonical form, is no name for a schema: the canonical form leaves out
+//! logical types, so schemas that read the same long as milliseconds and as microseconds share it.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
+use sha2::{Digest as _, Sha256};
 
 use crate::avro::{self, Compiled, Input, Type};
 use crate::tree::{Fields, Node, Read};
-use crate::{Event, Kind, Rejection, rule, validate};
+use crate::{Event, Kind, Rejection, Timestamp, rule, validate};
 
 /// How a value names the schema it was written with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,11 +33,44 @@ impl std::fmt::Display for SchemaRef {
     }
 }
 
+/// What a reference to a schema means.
+#[derive(Clone, Debug)]
+pub enum Resolved {
+    /// This schema.
+    Known(Arc<WriterSchema>),
+    /// One of several that read the same bytes differently: which, nobody can tell.
+    Ambiguous,
+    /// Nothing yet.
+    Unknown,
+}
+
+impl From<Option<Arc<WriterSchema>>> for Resolved {
+    fn from(schema: Option<Arc<WriterSchema>>) -> Self {
+        schema.map_or(Self::Unknown, Self::Known)
+    }
+}
+
 /// Where writer schemas are found.
 pub trait WriterSchemas: Send + Sync {
-    /// The schema behind a reference; `None` while it is not known. Our own schemas need not be held here: they are
-    /// known by their fingerprints always.
-    fn resolve(&self, reference: &SchemaRef) -> Option<Arc<WriterSchema>>;
+    /// What a reference means in a record that comes now. Our own schemas need not be held here: they are known by their
+    /// fingerprints always.
+    fn resolve(&self, reference: &SchemaRef) -> Resolved;
+
+    /// What it means in a record of that recorded time: a fingerprint may have become ambiguous since.
+    fn resolve_at(&self, reference: &SchemaRef, recorded: Timestamp) -> Resolved {
+        let _ = recorded;
+        self.resolve(reference)
+    }
+}
+
+/// Writer schemas as a record of some recorded time means them.
+#[derive(Clone, Copy)]
+pub struct AsRecorded<'a>(pub &'a dyn WriterSchemas, pub Timestamp);
+
+impl WriterSchemas for AsRecorded<'_> {
+    fn resolve(&self, reference: &SchemaRef) -> Resolved {
+        self.0.resolve_at(reference, self.1)
+    }
 }
 
 /// No schemas but our own, by fingerprint.
@@ -41,8 +78,8 @@ pub trait WriterSchemas: Send + Sync {
 pub struct KnownSchemas;
 
 impl WriterSchemas for KnownSchemas {
-    fn resolve(&self, _: &SchemaRef) -> Option<Arc<WriterSchema>> {
-        None
+    fn resolve(&self, _: &SchemaRef) -> Resolved {
+        Resolved::Unknown
     }
 }
 
@@ -61,6 +98,7 @@ pub enum InvalidSchema {
 #[derive(Debug)]
 pub struct WriterSchema {
     fingerprint: u64,
+    hash: [u8; 32],
     json: String,
     compiled: Compiled,
     current_decision: OnceLock<bool>,
@@ -79,16 +117,27 @@ impl WriterSchema {
         let compiled = Compiled::of(&schema).ok_or(InvalidSchema::Unresolved)?;
         Ok(Self {
             fingerprint: u64::from_le_bytes(fingerprint),
+            hash: Sha256::digest(json).into(),
             json: json.to_owned(),
             compiled,
             current_decision: OnceLock::new(),
         })
     }
 
-    /// CRC-64-AVRO of the parsing canonical form: its name in the archive. (The canonical form leaves out logical
-    /// types, so two schemas that differ in these alone share it.)
+    /// CRC-64-AVRO of the parsing canonical form, by which single-object values name it. Not its alone: schemas that
+    /// differ in logical types share it.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    /// SHA-256 of the schema as written: its name in the archive.
+    pub fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// Do both read every value alike, logical types included? Then only their texts differ.
+    pub fn reads_as(&self, other: &Self) -> bool {
+        self.compiled == other.compiled
     }
 
     /// The schema as it was written.
@@ -148,13 +197,29 @@ impl WriterSchema {
     }
 }
 
-/// The schema behind a reference: ours first, which no registry can redefine.
-pub(crate) fn resolve(schemas: &dyn WriterSchemas, reference: &SchemaRef) -> Option<Arc<WriterSchema>> {
-    match reference {
-        SchemaRef::Fingerprint(fingerprint) => avro::known(*fingerprint).cloned(),
-        SchemaRef::Confluent(_) => None,
+/// The schema of ours behind a fingerprint, of whichever release; `None` where it is none of ours.
+pub fn own_schema(fingerprint: u64) -> Option<&'static Arc<WriterSchema>> {
+    avro::known(fingerprint)
+}
+
+/// What a reference means: what the archive says, else, by its fingerprint, one of ours. No registry can give one of ours
+/// another meaning; it can only make it ambiguous.
+pub(crate) fn resolve(schemas: &dyn WriterSchemas, reference: &SchemaRef) -> Resolved {
+    match (schemas.resolve(reference), reference) {
+        (Resolved::Unknown, SchemaRef::Fingerprint(fingerprint)) => own_schema(*fingerprint).cloned().into(),
+        (resolved, _) => resolved,
     }
-    .or_else(|| schemas.resolve(reference))
+}
+
+/// Why a value can not be read whose schema may be one of several.
+pub(crate) fn ambiguous(reference: &SchemaRef) -> Rejection {
+    Rejection::new(
+        rule::AMBIGUOUS_SCHEMA,
+        format!(
+            "{reference} is more than one schema here, and they read times or numbers differently: send the value in \
+             Confluent's framing, whose ids are not ambiguous"
+        ),
+    )
 }
 
 /// `AgentSeen` as `agent_seen`, which is left as it is.

@@ -9,15 +9,15 @@ use oracle::events::document;
 use oracle::{apache_datum, apache_value, event};
 use proptest::prelude::*;
 use verdict_schemas::{
-    Interpretation, Kind, KnownSchemas, SchemaRef, WriterSchema, WriterSchemas, avro_schema, encode_avro,
+    Interpretation, Kind, KnownSchemas, Resolved, SchemaRef, WriterSchema, WriterSchemas, avro_schema, encode_avro,
     encode_confluent, encode_single_object, fingerprint, interpret, json_form, to_json,
 };
 
 struct Registry(std::sync::Arc<WriterSchema>);
 
 impl WriterSchemas for Registry {
-    fn resolve(&self, reference: &SchemaRef) -> Option<std::sync::Arc<WriterSchema>> {
-        (*reference == SchemaRef::Confluent(7)).then(|| self.0.clone())
+    fn resolve(&self, reference: &SchemaRef) -> Resolved {
+        (*reference == SchemaRef::Confluent(7)).then(|| self.0.clone()).into()
     }
 }
 

@@ -406,12 +406,24 @@ fn logs() {
         );
         document["meta"]["tenant"] = json!("_platform");
         let expected = match kind {
-            Kind::SubjectErased => None,
+            // A check of the kinds that waive or validate is intent (E5).
+            Kind::SubjectErased | Kind::CheckRecorded => None,
             Kind::Rollout | Kind::ArtifactPublished => at(rule::SCOPE_NOT_IN_LOG, "/body/scope"),
             Kind::ObjectChanged => at(rule::SCOPE_NOT_IN_LOG, "/body/document/scope"),
             _ => at(rule::OBSERVATION_IN_PLATFORM, "/kind"),
         };
         assert_eq!(found(&document, "_platform"), expected, "{kind:?}");
+    }
+    for (check, intent) in [
+        ("review", true),
+        ("signature", true),
+        ("impact", true),
+        ("drill", false),
+        ("replay", false),
+    ] {
+        let mut document = with("check_recorded", "/body/check", json!(check));
+        document["meta"]["tenant"] = json!("_platform");
+        assert_eq!(found(&document, "_platform").is_none(), intent, "{check}");
     }
     for scope in [
         json!({"layer": "global"}),

@@ -17,12 +17,15 @@
 //! With Kafka the broker gives the times; the horizon is then the earliest of what the consumer says of its partitions.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use verdict_schemas::Timestamp;
 
 use crate::names::KafkaPartition;
+
+/// SKEW (SEMANTICS, constants): how far two well-kept clocks may be apart. 2 s.
+const SKEW_US: u64 = 2_000_000;
 
 /// The one place that recorded time and the horizon come from.
 #[derive(Debug)]
@@ -36,19 +39,26 @@ struct Moments {
     promised: Timestamp,
     /// Number and time of each batch that is not visible yet, oldest first.
     in_flight: VecDeque<(u64, Timestamp)>,
+    /// The time of a step out of turn that is not visible yet.
+    late: Option<Timestamp>,
+    /// The greatest time recorded.
+    latest: Timestamp,
+    /// Nothing more is recorded at or before it.
+    divided: Timestamp,
     kafka: BTreeMap<KafkaPartition, Timestamp>,
 }
 
 impl Moments {
     fn horizon(&self, machine: Timestamp) -> Timestamp {
+        let late = self.late.map_or(Timestamp::MAX, |late| late.minus_micros(1));
         if let Some(earliest) = self.kafka.values().min() {
-            return *earliest;
+            return late.min(*earliest);
         }
         let whole = match self.in_flight.front() {
             Some((_, begun)) => begun.minus_micros(1),
             None => machine,
         };
-        whole.max(self.promised)
+        whole.min(late).max(self.promised)
     }
 }
 
@@ -62,6 +72,9 @@ impl Clock {
         let moments = Moments {
             promised,
             in_flight: VecDeque::new(),
+            late: None,
+            latest: Timestamp::MIN,
+            divided: Timestamp::MIN,
             kafka: BTreeMap::new(),
         };
         Self {
@@ -74,10 +87,53 @@ impl Clock {
     /// number the horizon stays before it.
     pub(crate) fn begin(&self, number: u64) -> Timestamp {
         let mut moments = self.moments.lock();
-        let after = moments.promised.plus_micros(1).unwrap_or(Timestamp::MAX);
-        let now = (self.machine)().max(after);
+        let after = moments.promised.max(moments.divided).plus_micros(1);
+        let now = (self.machine)().max(after.unwrap_or(Timestamp::MAX));
         moments.in_flight.push_back((number, now));
+        moments.latest = moments.latest.max(now);
         now
+    }
+
+    /// Begins a step out of turn: it is taken after everything that was promised, and not before `last`. Until
+    /// [`Clock::end_late`] the horizon stays before it.
+    pub(crate) fn begin_late(&self, last: Timestamp) -> Timestamp {
+        let mut moments = self.moments.lock();
+        let after = moments.promised.plus_micros(1).unwrap_or(Timestamp::MAX);
+        let mut now = (self.machine)();
+        if !moments.kafka.is_empty() {
+            // What the horizon will be when the ends of the partitions are seen next.
+            now = now.minus_micros(SKEW_US);
+        }
+        let now = now.max(after).max(last);
+        moments.late = Some(now);
+        now
+    }
+
+    /// The step out of turn is visible.
+    pub(crate) fn end_late(&self) {
+        self.moments.lock().late = None;
+    }
+
+    /// Takes note of a time that was recorded: with Kafka it is the broker's.
+    pub(crate) fn recorded(&self, time: Timestamp) {
+        let mut moments = self.moments.lock();
+        moments.latest = moments.latest.max(time);
+    }
+
+    /// A time at or before which everything so far was recorded, and nothing will be any more by this node's own clock.
+    pub(crate) fn divide(&self) -> Timestamp {
+        let mut moments = self.moments.lock();
+        let now = (self.machine)().max(moments.latest).max(moments.promised);
+        moments.divided = moments.divided.max(now);
+        now
+    }
+
+    /// By how much recorded time is ahead of the machine's clock: a clock, here or at the broker, was ahead and is not any
+    /// more.
+    pub(crate) fn ahead_by(&self) -> Duration {
+        let moments = self.moments.lock();
+        let ahead = moments.latest.max(moments.promised).as_micros() - (self.machine)().as_micros();
+        Duration::from_micros(u64::try_from(ahead).unwrap_or(0))
     }
 
     /// All batches up to this number are visible.

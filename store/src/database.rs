@@ -56,7 +56,12 @@ impl Database {
         rocks.create_if_missing(false);
         rocks.create_missing_column_families(false);
         let path = dir.join(DIRECTORY);
-        let descriptors = Table::ALL.map(|table| table.descriptor(&cache));
+        // One that an earlier release wrote may lack a table; nothing can be made here.
+        let there = DB::list_cf(&rocks, &path).map_err(|error| opening(dir, error))?;
+        let descriptors = Table::ALL
+            .iter()
+            .filter(|table| there.iter().any(|name| name == table.name()))
+            .map(|table| table.descriptor(&cache));
         let db =
             DB::open_cf_descriptors_read_only(&rocks, path, descriptors, false).map_err(|error| opening(dir, error))?;
         Ok(Self {

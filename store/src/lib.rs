@@ -18,6 +18,7 @@
 pub mod access;
 mod audit;
 mod clock;
+mod cut;
 mod database;
 mod error;
 mod incoming;
@@ -37,12 +38,14 @@ mod tables;
 mod views;
 
 pub use audit::{AuditReport, Defect, LogAudit, audit};
+pub use cut::{Late, LogCut};
 pub use error::{AppendError, OpenError, StoreError};
 pub use incoming::{
     AppendReceipt, Appended, DedupKey, Gap, Incoming, LastStored, LogHead, Position, Provenance, RouteFlag,
 };
 pub use leaf::{Leaf, SALT_HEADER, payload_digest};
 pub use log::meta::BindError;
+pub use log::schemas::Archived;
 pub use names::{InvalidLogName, KafkaPartition, LogId, LogName, SourcePosition};
 pub use options::Options;
 pub use read::*;

@@ -9,6 +9,7 @@ use std::time::Instant;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 use uuid::Uuid;
+use verdict_schemas::SchemaRef;
 
 use crate::clock::Clock;
 use crate::database::Database;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) making_since: Mutex<Option<Instant>>,
     pub(crate) stopped: RwLock<Stopped>,
     pub(crate) rebuilds: Rebuilds,
+    /// References that got a meaning, and whose records were not looked for yet. Lost in a crash, and found again at open.
+    pub(crate) archived: Mutex<Vec<SchemaRef>>,
 }
 
 /// Why the store takes nothing more.

@@ -1,6 +1,5 @@
 //! A store, open: the handle that the rest of the program holds.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +12,7 @@ use uuid::Uuid;
 use verdict_merkle::TreeSize;
 use verdict_schemas::{SchemaRef, Timestamp, WriterSchema, WriterSchemas};
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::database::Database;
 use crate::error::{AppendError, OpenError, StoreError};
 use crate::incoming::{AppendReceipt, Incoming};
@@ -24,7 +23,7 @@ use crate::log::ledger::Ledger;
 use crate::log::meta;
 use crate::log::pipeline::{self, Rebuilds, WAITING_BATCHES, Work};
 use crate::log::queue::{Group, Origin, Queue};
-use crate::log::schemas::SchemaArchive;
+use crate::log::schemas::{Archived, SchemaArchive};
 use crate::log::{positions, recover, state};
 use crate::names::{LogId, LogName};
 use crate::options::{LEAST_MEMORY, Options};
@@ -32,7 +31,6 @@ use crate::record::Record;
 use crate::salt::SaltKey;
 use crate::shared::Shared;
 use crate::statistics::{Counters, Statistics};
-use crate::views::rebuild::awaiting;
 use crate::views::{Builder, Visible};
 
 mod kafka;
@@ -87,13 +85,17 @@ impl Store {
         let promised = recover::check_heads(&database, dir, id, Published::read(dir)?.as_ref())?;
         recover::check_tails(&database, &salt, options.tail_check)?;
 
-        let schemas = Arc::new(SchemaArchive::load(&database)?);
+        let schemas = Arc::new(SchemaArchive::open(&database)?);
+        meta::raise(&database)?;
+        let clock = Clock::new(promised);
         let visible = Arc::new(Visible::new());
         let dynamic: Arc<dyn WriterSchemas> = Arc::<SchemaArchive>::clone(&schemas);
         let mut builder = Builder::open(Arc::clone(&database), dynamic, Arc::clone(&visible), &options)?;
         builder.catch_up()?;
+        builder.look_for_waiting(&clock)?;
 
         let ledger = Ledger::load(&database, options.hot_trees())?;
+        ledger.states().for_each(|log| clock.recorded(log.last_recorded));
         let positions = positions::all(&database)?;
         let reached = positions
             .iter()
@@ -105,7 +107,7 @@ impl Store {
             salt,
             schemas,
             visible,
-            clock: Clock::new(promised),
+            clock,
             queue: Queue::new(&options),
             heads: Heads::new(dir, id, ledger.states().map(state::LogState::head)),
             counters: Counters::default(),
@@ -115,6 +117,7 @@ impl Store {
             making_since: Mutex::default(),
             stopped: RwLock::default(),
             rebuilds: Rebuilds::default(),
+            archived: Mutex::default(),
             database,
             options,
         });
@@ -205,43 +208,58 @@ impl Store {
             .map_or(AppendError::Closing, AppendError::NotWritable)
     }
 
-    /// Archives the schema behind a reference. Of logs with records that waited for it, the views will be made anew, with
-    /// what was committed before this call: gives how many logs that are. What was archived under a reference first
-    /// stands.
+    /// Archives the schema behind a reference, durably. Records that waited for it are understood soon after, as late
+    /// facts: no answer given before changes. What was archived under a reference first stands.
     ///
     /// # Errors
     /// When it can not be written.
-    pub fn archive_schema(&self, reference: &SchemaRef, schema: &Arc<WriterSchema>) -> Result<usize, StoreError> {
+    pub fn archive_schema(&self, reference: &SchemaRef, schema: &Arc<WriterSchema>) -> Result<Archived, StoreError> {
         let shared = &self.open.shared;
-        if !shared.schemas.add(&shared.database, *reference, schema)? {
-            return Ok(0);
+        let archived = shared
+            .schemas
+            .add(&shared.database, *reference, schema, shared.clock.divide())?;
+        if archived == Archived::New {
+            // A schema archived under a registry's id is also known by its fingerprint.
+            let own = SchemaRef::Fingerprint(schema.fingerprint());
+            let mut waiting = shared.archived.lock();
+            waiting.push(*reference);
+            if own != *reference {
+                waiting.push(own);
+            }
+            drop(waiting);
+            self.look();
         }
-        // A schema archived under a registry's id is also known by its fingerprint.
-        let own = SchemaRef::Fingerprint(schema.fingerprint());
-        let waiting = awaiting(&shared.database)?.into_iter();
-        let logs: BTreeSet<_> = waiting
-            .filter(|(of, _)| of == reference || *of == own)
-            .map(|(_, log)| log)
-            .collect();
-        let count = logs.len();
-        if count > 0 {
-            drop(self.rebuild(logs));
-        }
-        Ok(count)
+        Ok(archived)
     }
 
-    /// The schemas that records wait for.
+    /// The schemas that records wait for: of so many that they are not all remembered, the latest.
+    pub fn awaiting_schemas(&self) -> Vec<SchemaRef> {
+        self.open.shared.visible.waiting.references()
+    }
+
+    /// The ids of the registry whose schemas an earlier release archived, and that were not compared with it since.
+    pub fn unverified_schemas(&self) -> Vec<u32> {
+        self.open.shared.schemas.unverified()
+    }
+
+    /// Compares what such an id means here with what the registry says; false if they read values differently. What it
+    /// means here stands.
     ///
     /// # Errors
-    /// When it can not be read.
-    pub fn awaiting_schemas(&self) -> Result<Vec<SchemaRef>, StoreError> {
-        let mut references: Vec<_> = awaiting(&self.open.shared.database)?
-            .into_iter()
-            .map(|of| of.0)
-            .collect();
-        references.sort_unstable();
-        references.dedup();
-        Ok(references)
+    /// When it can not be written that they were compared.
+    pub fn verify_schema(&self, id: u32, schema: &WriterSchema) -> Result<bool, StoreError> {
+        let shared = &self.open.shared;
+        shared.schemas.verify(&shared.database, id, schema)
+    }
+
+    /// This machine's clock, in whole microseconds.
+    pub fn machine_time() -> Timestamp {
+        clock::machine()
+    }
+
+    /// By how much recorded time is ahead of this machine's clock; zero where it is not.
+    pub fn ahead_by(&self) -> Duration {
+        self.open.shared.clock.ahead_by()
     }
 
     /// The schemas archived, to interpret with.
@@ -261,9 +279,13 @@ impl Store {
 
     fn rebuild(&self, logs: impl IntoIterator<Item = LogId>) -> oneshot::Receiver<Result<(), StoreError>> {
         let rebuilt = self.open.shared.rebuilds.ask(logs);
-        // With no room the view thread is at work, and looks after that.
-        let _ = self.open.views.try_send(Work::Look);
+        self.look();
         rebuilt
+    }
+
+    /// Has the view thread look for what it is asked beside the batches. With no room it is at work, and looks after that.
+    fn look(&self) {
+        let _ = self.open.views.try_send(Work::Look);
     }
 
     /// The horizon (E3): the time up to which everything is held and visible. Nothing will be recorded at or before what

@@ -29,8 +29,10 @@ pub(crate) enum Table {
     Recorded,
     /// `p` ++ source -> position; `g` ++ source ++ from u64 -> gap ([`crate::log::positions`]).
     Positions,
-    /// `f` ++ fingerprint u64 -> writer schema; `c` ++ Confluent id u32 -> fingerprint.
+    /// Writer schemas by the hash of their text, and what each reference means ([`crate::log::schemas`]).
     Schemas,
+    /// Which records waited for a schema, and when they were understood ([`crate::views::late`]).
+    Late,
 
     // ---- views ----
     /// log ++ f ++ index -> kind.
@@ -51,7 +53,7 @@ pub(crate) enum Table {
     Event,
     /// The (policy, version, environment, scope) seen.
     Series,
-    /// log ++ index -> intent for the fold.
+    /// log ++ step -> intent for the fold.
     Intent,
     /// log ++ H16(kind, id) ++ f ++ index: object changes.
     Object,
@@ -92,7 +94,7 @@ pub(crate) const LOOKUP_PREFIX: usize = 20;
 
 impl Table {
     /// Every table. What is not here is not opened.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::Meta,
         Self::Logs,
         Self::Records,
@@ -100,6 +102,7 @@ impl Table {
         Self::Recorded,
         Self::Positions,
         Self::Schemas,
+        Self::Late,
         Self::Time,
         Self::Actor,
         Self::Resource,
@@ -120,7 +123,7 @@ impl Table {
 
     /// What is rebuildable from the log.
     pub(crate) const VIEWS: &'static [Self] = {
-        let (_log, views) = Self::ALL.split_at(7);
+        let (_log, views) = Self::ALL.split_at(8);
         views
     };
 
@@ -134,6 +137,7 @@ impl Table {
             Self::Recorded => "recorded",
             Self::Positions => "positions",
             Self::Schemas => "schemas",
+            Self::Late => "late",
             Self::Time => "v_time",
             Self::Actor => "v_actor",
             Self::Resource => "v_resource",
@@ -158,13 +162,20 @@ impl Table {
     const fn is_view(self) -> bool {
         !matches!(
             self,
-            Self::Meta | Self::Logs | Self::Records | Self::Tiles | Self::Recorded | Self::Positions | Self::Schemas
+            Self::Meta
+                | Self::Logs
+                | Self::Records
+                | Self::Tiles
+                | Self::Recorded
+                | Self::Positions
+                | Self::Schemas
+                | Self::Late
         )
     }
 
     const fn usage(self) -> Use {
         match self {
-            Self::Meta | Self::Logs | Self::Positions | Self::Schemas => Use::Small,
+            Self::Meta | Self::Logs | Self::Positions | Self::Schemas | Self::Late => Use::Small,
             Self::Series | Self::Source | Self::Mark => Use::Small,
             Self::Records | Self::Intent => Use::Payload,
             Self::Tiles => Use::Hashes,
@@ -269,7 +280,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// The names as they stand in every store ever written. A line may be added; none may change or be used again.
-    const NAMES: &str = "meta logs records tiles recorded positions schemas v_time v_actor v_resource v_agent v_version \
+    const NAMES: &str = "meta logs records tiles recorded positions schemas late v_time v_actor v_resource v_agent v_version \
                          v_trace v_decision v_event v_series v_intent v_object v_kind v_flag v_source observed v_mark";
 
     #[test]
@@ -288,7 +299,16 @@ mod tests {
             .collect();
         assert_eq!(
             log,
-            ["meta", "logs", "records", "tiles", "recorded", "positions", "schemas"]
+            [
+                "meta",
+                "logs",
+                "records",
+                "tiles",
+                "recorded",
+                "positions",
+                "schemas",
+                "late"
+            ]
         );
         let views: Vec<_> = Table::ALL.into_iter().filter(|table| table.is_view()).collect();
         assert_eq!(views, Table::VIEWS);

@@ -86,11 +86,7 @@ impl Registry {
 
     /// Tries again for the records that wait.
     pub(super) fn retry_waiting(&mut self) {
-        let waiting = match self.store.awaiting_schemas() {
-            Ok(waiting) => waiting,
-            Err(error) => return tracing::error!(%error, "cannot tell which records wait for a schema"),
-        };
-        for reference in waiting {
+        for reference in self.store.awaiting_schemas() {
             if let SchemaRef::Confluent(id) = reference {
                 self.tried.retain(|known, state| *known != id || state.is_some());
                 self.prepare(id);
@@ -102,12 +98,8 @@ impl Registry {
         let Some(url) = &self.url else { return false };
         match self.runtime.block_on(self.fetch(&format!("{url}/schemas/ids/{id}"))) {
             Ok(schema) => match self.store.archive_schema(&SchemaRef::Confluent(id), &Arc::new(schema)) {
-                Ok(logs) => {
-                    tracing::info!(
-                        id,
-                        logs,
-                        "archived the writer schema; so many logs were interpreted anew"
-                    );
+                Ok(archived) => {
+                    tracing::info!(id, ?archived, "archived the writer schema");
                     true
                 }
                 Err(error) => {

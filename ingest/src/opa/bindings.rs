@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use verdict_schemas::{Body, Interpretation, Kind, TenantId, Timestamp};
-use verdict_store::{Index, LogName, Order, Snapshot, StoreError, TimeRange, TreeSize};
+use verdict_store::{Index, LogCut, LogName, Order, Snapshot, StoreError, TimeRange};
 
 use super::binding::{Binding, BindingSet};
 
@@ -28,7 +28,7 @@ pub(crate) struct Bindings {
 #[derive(Clone, Debug, Default)]
 struct Known {
     /// What of the log was looked at, and its last recorded time.
-    seen: TreeSize,
+    seen: LogCut,
     until: Option<Timestamp>,
     /// Per object: the place of its last change, so that an older one seen late does not win.
     changes: HashMap<String, (Timestamp, u64)>,
@@ -45,11 +45,15 @@ impl Bindings {
             return Ok(Arc::default());
         };
         let mut known = self.known.lock().get(tenant).cloned().unwrap_or_default();
-        if known.seen >= log.visible {
+        if known.seen.steps() >= log.visible.steps() {
             return Ok(known.set);
         }
         let range = TimeRange {
-            from: known.until.map(|until| until.minus_micros(LATE_US)),
+            // What was understood late may act at any time.
+            from: known
+                .until
+                .filter(|_| known.seen.late == log.visible.late)
+                .map(|until| until.minus_micros(LATE_US)),
             until: None,
         };
         let mut set = BindingSet::clone(&known.set);
@@ -86,14 +90,17 @@ impl Bindings {
         }
         known.set = Arc::new(set);
         known.seen = log.visible;
-        known.until = snapshot.recorded_time(log.id, log.visible)?;
+        known.until = snapshot.recorded_time(log.id, log.visible.size)?;
         let mut all = self.known.lock();
         if all.len() >= REMEMBERED {
             all.clear();
         }
         let set = Arc::clone(&known.set);
         // Another request may have looked further meanwhile.
-        if all.get(tenant).is_none_or(|other| other.seen <= known.seen) {
+        if all
+            .get(tenant)
+            .is_none_or(|other| other.seen.steps() <= known.seen.steps())
+        {
             all.insert(tenant.clone(), known);
         }
         Ok(set)

@@ -176,7 +176,7 @@ impl Node {
     pub(crate) fn size(&self, tenant: &str) -> u64 {
         let name = LogName::Tenant(TenantId::parse(tenant).unwrap());
         self.store.snapshot().log(&name).unwrap().map_or(0, |log| {
-            assert_eq!(log.size, log.visible, "what was answered is visible");
+            assert_eq!(log.size, log.visible.size, "what was answered is visible");
             log.size.0
         })
     }
@@ -201,8 +201,8 @@ impl Node {
             .log(&LogName::Tenant(TenantId::parse("acme").unwrap()))
             .unwrap()
             .unwrap();
-        assert!(TreeSize(index) < log.visible);
-        snapshot.flag(log.id, LeafIndex(index)).unwrap()
+        assert!(TreeSize(index) < log.visible.size);
+        snapshot.flag(log.id, LeafIndex(index), log.visible).unwrap()
     }
 
     /// The record at an index of `acme`.

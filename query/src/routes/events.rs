@@ -105,7 +105,7 @@ fn status(question: &Question<'_>, index: LeafIndex) -> Answer<(&'static str, Op
     let Some(log) = question.cut.own.id else {
         return Ok(("counts", None));
     };
-    let flag = question.snapshot.flag(log, index)?;
+    let flag = question.snapshot.flag(log, index, question.cut.own.size)?;
     Ok(match flag {
         Some(flag @ (Flag::Duplicate { of } | Flag::Conflict { of })) => (flag.as_str(), Some(of)),
         _ => ("counts", None),
@@ -118,11 +118,11 @@ pub(crate) fn proof(question: &Question<'_>, record: &Record) -> Answer<Proof> {
     let log = own
         .id
         .ok_or_else(|| Problem::new(Code::NotFound, "the log is empty as of this cut"))?;
-    let hashes = question.snapshot.inclusion_proof(log, record.index, own.size)?;
+    let hashes = question.snapshot.inclusion_proof(log, record.index, own.size.size)?;
     let leaf = question.store.leaf(&own.name, record);
     Ok(Proof {
         index: record.index.0,
-        size: own.size.0,
+        size: own.size.size.0,
         root: own.root.to_string(),
         leaf: STANDARD.encode(&leaf.bytes),
         leaf_hash: leaf.hash().to_string(),

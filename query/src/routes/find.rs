@@ -99,7 +99,7 @@ fn find_in(snapshot: &Snapshot<'_>, log: &LogInfo, tenant: &TenantId, id: &str, 
     let intents = snapshot.intents(log.id, log.visible)?;
     let rollout = intents
         .as_ref()
-        .and_then(|intents| intents.cut(log.visible.0).rollout(&RolloutId::from(id)));
+        .and_then(|intents| intents.cut(log.visible.steps()).rollout(&RolloutId::from(id)));
     if let Some(rollout) = rollout {
         add("rollout", rollout.started.record.index, one_of("rollout", id));
     }

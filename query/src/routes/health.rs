@@ -21,12 +21,17 @@ pub(crate) async fn healthz() -> Response {
 /// `GET /readyz`: it should get requests. Not before the store has checked itself and, with Kafka, caught up.
 pub(crate) async fn readyz(State(state): State<QueryState>) -> Response {
     match (state.ready)() {
-        Ok(()) => (
-            StatusCode::OK,
-            [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
-            "ready\n",
-        )
-            .into_response(),
+        Ok(()) => {
+            let ahead = state.store.ahead_by();
+            let said = if ahead.as_millis() == 0 {
+                "ready\n".to_owned()
+            } else {
+                let seconds = ahead.as_secs_f64();
+                format!("ready; recorded time is {seconds:.3} s ahead of this node's clock\n")
+            };
+            let content_type = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+            (StatusCode::OK, content_type, said).into_response()
+        }
         Err(reason) => Problem::new(Code::NotReady, reason).into_response(),
     }
 }

@@ -219,9 +219,9 @@ async fn a_cursor_keeps_to_its_cut_while_the_log_grows() {
     let first: Vec<_> = (0..6).map(|n| decision(n, 1.0, "acme", json!({}))).collect();
     node.append(&first).await;
     let page = node.ask("/v1/tenants/acme/decisions?limit=4").await;
-    let more: Vec<_> = (6..12).map(|n| decision(n, 0.5, "acme", json!({}))).collect();
-    node.append(&more.into_iter().map(|(_, event)| (at(2.0), event)).collect::<Vec<_>>())
-        .await;
+    for n in 6..12 {
+        node.take(decision(n, 0.5, "acme", json!({})).1).await;
+    }
     let rest = node
         .ask(&format!(
             "/v1/tenants/acme/decisions?cursor={}",

@@ -9,4 +9,5 @@ mod lists;
 mod problems;
 mod script;
 mod support;
+mod view_position;
 mod worked_examples;

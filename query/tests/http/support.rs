@@ -182,6 +182,8 @@ pub(crate) fn options() -> Options {
     Options {
         fsync: false,
         memory_bytes: 128 << 20,
+        // The same in every node: the same records then have the same roots.
+        salt_key: Some([7; 32]),
         ..Options::default()
     }
 }

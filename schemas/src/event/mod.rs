@@ -154,7 +154,7 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// Intent says what should be in effect; everything else is observation (DESIGN: "Words").
+    /// Is every event of this kind intent? Of `check_recorded` some are: ask [`Body::is_intent`].
     pub fn is_intent(self) -> bool {
         matches!(
             self,
@@ -164,6 +164,17 @@ impl Kind {
 }
 
 impl Body {
+    /// Intent says what should be in effect, or waives what should be; everything else is observation (E5). Of the checks
+    /// `review`, `validation`, `signature` and `impact` are intent, so that nobody waives a finding about himself.
+    pub fn is_intent(&self) -> bool {
+        match self {
+            Self::CheckRecorded(recorded) => {
+                matches!(&*recorded.check, "review" | "validation" | "signature" | "impact")
+            }
+            other => other.kind().is_intent(),
+        }
+    }
+
     /// The kind of this body.
     pub fn kind(&self) -> Kind {
         match self {

@@ -16,7 +16,7 @@ pub use scope_ref::ScopeRef;
 
 use crate::check_log::{belongs, foreign};
 use crate::encoding::{Encoding, encoding};
-use crate::writer_schemas::resolve;
+use crate::writer_schemas::{Resolved, resolve};
 use crate::{
     Body, Event, EventId, Interpretation, Kind, Outcome, Rejection, SchemaRef, TenantId, Timestamp, WriterSchemas,
     interpret,
@@ -97,9 +97,10 @@ pub struct Cited<'a> {
 pub fn project<'a>(value: &'a [u8], content_type: Option<&str>, schemas: &dyn WriterSchemas) -> Projection<'a> {
     let quick = match encoding(value, content_type) {
         Ok(Encoding::Json(value)) => json::decision(value),
-        Ok(Encoding::Avro(reference, datum)) => resolve(schemas, &reference)
-            .filter(|schema| schema.is_current_decision())
-            .and_then(|_| avro::decision(datum)),
+        Ok(Encoding::Avro(reference, datum)) => match resolve(schemas, &reference) {
+            Resolved::Known(schema) if schema.is_current_decision() => avro::decision(datum),
+            _ => None,
+        },
         Ok(Encoding::CloudEvent(_)) | Err(_) => None,
     };
     if let Some(decision) = quick {
@@ -158,7 +159,7 @@ impl<'a> DecisionProjection<'a> {
     /// # Errors
     /// `tenant_mismatch`, `observation_in_platform` or `foreign_scope`.
     pub fn check_log(&self, log: &TenantId) -> Result<(), Rejection> {
-        belongs(Kind::Decision, &self.tenant, log)?;
+        belongs((Kind::Decision, false), &self.tenant, log)?;
         match self
             .policies
             .iter()

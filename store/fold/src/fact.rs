@@ -23,6 +23,31 @@ pub struct FactTime {
     pub position: u32,
 }
 
+/// Where a record stands for whoever understands it.
+///
+/// A log is understood step by step (E3, view position): each record is a step, in index order, and so is each record
+/// that could not be read when it came and can be now. A cut is a number of steps; rows hold from the step that put them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Understood {
+    /// Index in its log: the order of facts of one instant (E5).
+    pub index: u64,
+    /// The step at which it was understood: cuts of more steps hold it.
+    pub step: u64,
+    /// Did later records come before it?
+    pub late: bool,
+}
+
+impl Understood {
+    /// As it came, in a log in which nothing was ever understood late.
+    pub fn at_once(index: u64) -> Self {
+        Self {
+            index,
+            step: index,
+            late: false,
+        }
+    }
+}
+
 /// The record behind a statement: an entry of `evidence[]`, less its tenant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RecordRef {
@@ -89,11 +114,13 @@ pub enum Observed {
     Retired,
 }
 
-/// One observation of one instance. Facts come in here in index order, only of records that count (E4), well-formed.
+/// One observation of one instance. Facts come in here in the order of steps, only of records that count (E4), well-formed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Observation {
     /// When it acts. For `Seen` the position is 0 and the entries have their own.
     pub at: FactTime,
+    /// Where its record stands.
+    pub place: Understood,
     /// The record.
     pub record: RecordRef,
     /// Whose.
@@ -136,11 +163,12 @@ pub fn citing_instance(
     }
 }
 
-/// The observations in an event recorded at `index` at `recorded`, with the environment they are of. Empty for every
+/// The observations in an event that stands at `place` and was recorded at `recorded`, with the environment they are of. Empty for every
 /// kind but `decision`, `agent_seen` and `agent_retired`.
-pub fn observations(event: &Event, index: u64, recorded: Timestamp) -> Option<(Environment, Vec<Observation>)> {
+pub fn observations(event: &Event, place: Understood, recorded: Timestamp) -> Option<(Environment, Vec<Observation>)> {
     let environment = event.meta.environment.clone()?;
     let f = observed_at(event.meta.event_time, recorded);
+    let index = place.index;
     let record = RecordRef {
         index,
         event_id: event.meta.event_id,
@@ -175,6 +203,7 @@ pub fn observations(event: &Event, index: u64, recorded: Timestamp) -> Option<(E
             };
             vec![Observation {
                 at: at(0),
+                place,
                 record,
                 instance: of(&seen.agent, &seen.incarnation),
                 what,
@@ -182,6 +211,7 @@ pub fn observations(event: &Event, index: u64, recorded: Timestamp) -> Option<(E
         }
         Body::AgentRetired(retired) => vec![Observation {
             at: at(0),
+            place,
             record,
             instance: of(&retired.agent, &retired.incarnation),
             what: Observed::Retired,
@@ -189,6 +219,7 @@ pub fn observations(event: &Event, index: u64, recorded: Timestamp) -> Option<(E
         Body::Decision(decision) => citations(event, decision, &environment)
             .map(|(cited, position)| Observation {
                 at: at(position),
+                place,
                 record,
                 instance: citing_instance(
                     decision.agent.as_ref(),

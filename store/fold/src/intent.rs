@@ -7,7 +7,7 @@ use verdict_schemas::{
     Quorum, RolloutId, Scope, Timestamp, Version,
 };
 
-use crate::{FactTime, RecordRef, SeriesKey, intended_at};
+use crate::{FactTime, RecordRef, SeriesKey, Understood, intended_at};
 
 /// One fact of intent: when it acts, its record, and what it asks for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct Intent {
     pub f: Timestamp,
     /// Index of the event in its log.
     pub index: u64,
+    /// The step at which it was understood.
+    pub step: u64,
     /// The event's id.
     pub event_id: EventId,
     /// What it asks for.
@@ -186,9 +188,9 @@ impl ObjectVersion {
     }
 }
 
-/// The intent in an event recorded at `index` at `recorded`: a rollout, the publication of a policy bundle, or a version
+/// The intent in an event that stands at `place` and was recorded at `recorded`: a rollout, the publication of a policy bundle, or a version
 /// of an object. `None` for every other kind, and for other artifacts.
-pub fn intent(event: &Event, index: u64, recorded: Timestamp) -> Option<Intent> {
+pub fn intent(event: &Event, place: Understood, recorded: Timestamp) -> Option<Intent> {
     let what = match &event.body {
         Body::Rollout(rollout) => {
             let rollout_id = rollout.rollout_id.clone();
@@ -236,7 +238,8 @@ pub fn intent(event: &Event, index: u64, recorded: Timestamp) -> Option<Intent> 
     };
     Some(Intent {
         f: intended_at(event.meta.event_time, recorded),
-        index,
+        index: place.index,
+        step: place.step,
         event_id: event.meta.event_id,
         what,
     })

@@ -1,6 +1,6 @@
-//! The intent of one log, indexed once for every cut: [`IntentLog`] takes facts in index order and settles E4 as they
-//! come (the first `started` of a rollout, the first publication of a version stand; the first by index of a log is the
-//! first of every prefix that holds it). An [`IntentCut`] is the same log up to a size; nothing past it is seen.
+//! The intent of one log, indexed once for every cut: [`IntentLog`] takes facts in the order of steps and settles E4 as
+//! they come (the first `started` of a rollout, the first publication of a version stand; the first understood is the
+//! first of every cut that holds it). An [`IntentCut`] is the same log up to a step; nothing past it is seen.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,6 +19,8 @@ pub struct Held<T> {
     pub f: Timestamp,
     /// Its record.
     pub record: RecordRef,
+    /// The step at which it was understood.
+    pub step: u64,
     /// What it says.
     pub what: T,
 }
@@ -35,7 +37,7 @@ struct RolloutFacts {
 /// What is known of one (scope, policy).
 #[derive(Clone, Debug, Default)]
 struct SeriesFacts {
-    /// Rollout ids whose standing `started` is of this series, in index order.
+    /// Rollout ids whose standing `started` is of this series, in the order of steps.
     rollouts: Vec<RolloutId>,
     published: BTreeMap<Version, Held<Published>>,
 }
@@ -69,9 +71,9 @@ impl IntentLog {
         &self.tenant
     }
 
-    /// Adds a fact of a record that counts (E4). Facts must come in index order.
+    /// Adds a fact of a record that counts (E4). Facts must come in the order of steps.
     pub fn push(&mut self, intent: Intent) {
-        let (f, record) = (intent.f, intent.record());
+        let (f, record, step) = (intent.f, intent.record(), intent.step);
         match intent.what {
             Intended::Started(started) => {
                 let facts = self.rollouts.entry(started.rollout_id.clone()).or_default();
@@ -84,17 +86,34 @@ impl IntentLog {
                     facts.started = Some(Held {
                         f,
                         record,
+                        step,
                         what: started,
                     });
                 }
             }
             Intended::RolledBack(id) => {
                 let facts = self.rollouts.entry(id).or_default();
-                insert_sorted(&mut facts.rolled_back, Held { f, record, what: () });
+                insert_sorted(
+                    &mut facts.rolled_back,
+                    Held {
+                        f,
+                        record,
+                        step,
+                        what: (),
+                    },
+                );
             }
             Intended::Completed(id) => {
                 let facts = self.rollouts.entry(id).or_default();
-                insert_sorted(&mut facts.completed, Held { f, record, what: () });
+                insert_sorted(
+                    &mut facts.completed,
+                    Held {
+                        f,
+                        record,
+                        step,
+                        what: (),
+                    },
+                );
             }
             Intended::Published(published) => {
                 let key = SeriesKey {
@@ -106,6 +125,7 @@ impl IntentLog {
                 standing.entry(version).or_insert(Held {
                     f,
                     record,
+                    step,
                     what: published,
                 });
             }
@@ -122,6 +142,7 @@ impl IntentLog {
                     Held {
                         f,
                         record,
+                        step,
                         what: object,
                     },
                 );
@@ -129,15 +150,16 @@ impl IntentLog {
         }
     }
 
-    /// The log up to `size`: the facts of the records with an index below it.
-    pub fn cut(&self, size: u64) -> IntentCut<'_> {
-        IntentCut { log: self, size }
+    /// The log as understood by its first `steps` steps.
+    pub fn cut(&self, steps: u64) -> IntentCut<'_> {
+        IntentCut { log: self, steps }
     }
 }
 
-/// Inserts behind all that act no later; facts come in index order, so equal f stay in it.
+/// Inserts in the order of (f, index) (E5).
 fn insert_sorted<T>(facts: &mut Vec<Held<T>>, fact: Held<T>) {
-    let place = facts.partition_point(|other| other.f <= fact.f);
+    let order = |fact: &Held<T>| (fact.f, fact.record.index);
+    let place = facts.partition_point(|other| order(other) <= order(&fact));
     facts.insert(place, fact);
 }
 
@@ -145,7 +167,7 @@ fn insert_sorted<T>(facts: &mut Vec<Held<T>>, fact: Held<T>) {
 #[derive(Clone, Copy, Debug)]
 pub struct IntentCut<'a> {
     log: &'a IntentLog,
-    size: u64,
+    steps: u64,
 }
 
 impl<'a> IntentCut<'a> {
@@ -155,7 +177,7 @@ impl<'a> IntentCut<'a> {
     }
 
     fn holds<T>(self, fact: &Held<T>) -> bool {
-        fact.record.index < self.size
+        fact.step < self.steps
     }
 
     /// The rollout of this id, with what takes it away; `None` if none has started in the cut.

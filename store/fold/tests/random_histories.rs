@@ -198,12 +198,12 @@ fn run(cases: u32, most: usize, crowded: bool) -> Seen {
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let result = runner.run(&strategy, |(records, at, cut, workload, test_environment, platform)| {
         let all = moments(&records);
-        let last = records.last().unwrap().recorded;
+        let last = records.last().unwrap().understood;
         let asked = Asked {
             tenant: if platform { TenantId::platform() } else { tenant() },
             test_environment,
             workload: workload.map(WorkloadId::new),
-            cut: cut.map_or(last, |cut| records[cut.index(records.len())].recorded),
+            cut: cut.map_or(last, |cut| records[cut.index(records.len())].understood),
             moments: at.iter().map(|at| all[at.index(all.len())]).collect(),
         };
         ask(&records, &asked, &mut seen.borrow_mut())
@@ -224,7 +224,7 @@ fn what_is_kept_of_intent_reads_back_as_it_was() {
     };
     proptest!(config, |(records in history(20, false))| {
         for record in records {
-            if let Some(intent) = verdict_fold::intent(&record.event, record.index, record.recorded) {
+            if let Some(intent) = verdict_fold::intent(&record.event, record.place, record.recorded) {
                 let kept = serde_json::to_string(&intent).unwrap();
                 let read: verdict_fold::Intent = serde_json::from_str(&kept).unwrap();
                 prop_assert_eq!(format!("{read:?}"), format!("{intent:?}"));

@@ -25,8 +25,9 @@ fn record(index: u64, kind: &str, at: &str, body: &Value) -> Record {
     };
     Record {
         log: TenantId::parse("acme").unwrap(),
-        index,
+        place: verdict_fold::Understood::at_once(index),
         recorded: time(at),
+        understood: time(at),
         event,
     }
 }

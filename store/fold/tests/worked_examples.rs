@@ -39,8 +39,9 @@ fn record(record: &Value) -> Record {
     let log = TenantId::parse(text(record, "log").unwrap()).unwrap();
     Record {
         log,
-        index: record["index"].as_u64().unwrap(),
+        place: verdict_fold::Understood::at_once(record["index"].as_u64().unwrap()),
         recorded: time(record, "recorded_time").unwrap(),
+        understood: time(record, "recorded_time").unwrap(),
         event,
     }
 }

@@ -210,6 +210,14 @@ impl Committer {
             }
         }
         let counters = &self.shared.counters;
+        if let Some(latest) = staging
+            .records
+            .iter()
+            .map(|sequenced| sequenced.record.recorded_time)
+            .max()
+        {
+            self.shared.clock.recorded(latest);
+        }
         counters.committed(staging.records.len() as u64, staging.bytes as u64, begun.elapsed());
         counters.deduplicated(staging.duplicates, staging.conflicts);
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ use crate::names::LogName;
 /// The file in the data directory.
 pub(crate) const FILE: &str = "heads";
 const PAUSE: Duration = Duration::from_secs(1);
+/// Two well-kept clocks may be so far apart (SEMANTICS, SKEW).
+const AHEAD: Duration = Duration::from_secs(2);
+const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// What the file says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -142,7 +145,9 @@ impl Heads {
     /// Writes the file now and then, until closed. A failure is retried: the file then says less, never more.
     pub(crate) fn run(&self, clock: &Clock) {
         let mut promised = Timestamp::MIN;
+        let mut said = None;
         loop {
+            say_ahead(clock, &mut said);
             let mut latest = self.latest.lock();
             let closing = latest.closing || {
                 self.wake.wait_for(&mut latest, PAUSE);
@@ -187,6 +192,21 @@ impl Heads {
             reason: error.to_string(),
         };
         serde_json::to_vec_pretty(&published).map_err(failed)
+    }
+}
+
+/// Warns now and then while recorded time is ahead of this machine's clock.
+fn say_ahead(clock: &Clock, said: &mut Option<Instant>) {
+    let ahead = clock.ahead_by();
+    if ahead < AHEAD {
+        *said = None;
+    } else if said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
+        *said = Some(Instant::now());
+        tracing::warn!(
+            seconds = ahead.as_secs_f64(),
+            "recorded time is ahead of this machine's clock: until the clock has caught up, leases run out early and \
+             intent acts late"
+        );
     }
 }
 

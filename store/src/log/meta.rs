@@ -10,7 +10,10 @@ use crate::salt::SaltKey;
 use crate::tables::Table;
 
 /// The format of everything but the views. Raised when a release can not read what this one wrote.
-pub(crate) const FORMAT: u32 = 1;
+///
+/// 2: what came out of turn is kept ([`crate::views::late`]), schemas are named by a hash of their text
+/// ([`crate::log::schemas`]).
+pub(crate) const FORMAT: u32 = 2;
 
 const FORMAT_KEY: &[u8] = b"format";
 const ID_KEY: &[u8] = b"store_id";
@@ -85,6 +88,13 @@ pub(crate) fn open(database: &Database, salt: &SaltKey, create: bool) -> Result<
         ));
     }
     Ok(id)
+}
+
+/// Says that the store is of this format, once everything of it is: an earlier release then refuses it by name.
+pub(crate) fn raise(database: &Database) -> Result<(), StoreError> {
+    let mut batch = WriteBatch::default();
+    batch.put_cf(database.cf(Table::Meta)?, FORMAT_KEY, FORMAT.to_be_bytes());
+    database.write_log(batch)
 }
 
 fn begin(database: &Database, salt: &SaltKey) -> Result<Uuid, StoreError> {

@@ -79,7 +79,7 @@ impl Rebuilds {
 pub(crate) enum Work {
     /// Make the views of a batch.
     Batch(Batch),
-    /// Look whether views are to be made anew ([`Rebuilds`]).
+    /// Look whether views are to be made anew ([`Rebuilds`]), or schemas were archived.
     Look,
     /// End.
     Stop,
@@ -114,6 +114,7 @@ pub(crate) fn run(shared: &Arc<Shared>, mut builder: Builder, mut work: mpsc::Re
             Work::Stop => break,
         }
         rebuild(shared, &mut builder);
+        understand(shared, &mut builder);
         *shared.making_since.lock() = None;
     }
 }
@@ -130,6 +131,19 @@ fn rebuild(shared: &Shared, builder: &mut Builder) {
     for done in waiting {
         // Who no longer waits needs no answer.
         let _ = done.send(rebuilt.clone());
+    }
+}
+
+/// Understands what waited for the schemas that were archived.
+fn understand(shared: &Shared, builder: &mut Builder) {
+    let archived = std::mem::take(&mut *shared.archived.lock());
+    for reference in archived {
+        if shared.not_visible().is_some() {
+            return;
+        }
+        if let Err(error) = guarded(|| builder.understand(&shared.clock, &reference)) {
+            shared.stop_views(&error);
+        }
     }
 }
 

@@ -233,6 +233,7 @@ impl Committer {
             let counts = Counts {
                 index: record.index,
                 recorded: record.recorded_time,
+                late: None,
             };
             self.in_flight.remember(number, log, key, counts, value);
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use verdict_merkle::LeafIndex;
-use verdict_schemas::{Interpretation, check_log, interpret};
+use verdict_schemas::{AsRecorded, Interpretation, check_log, interpret};
 
 use super::snapshot::Snapshot;
 use crate::error::StoreError;
@@ -13,8 +13,8 @@ use crate::tables::Table;
 use crate::views::fold_rows::Ordered;
 
 impl Snapshot<'_> {
-    /// A record and what it says, by the rules of its log (E2). Of an `_unrouted` log: what its bytes say. Whether it
-    /// counts is in its flag.
+    /// A record and what it says by the schemas known now and the rules of its log (E2). Of an `_unrouted` log: what its
+    /// bytes say. Whether it counts, and whether it was understood at all in a cut, is in its flag.
     ///
     /// # Errors
     /// When it can not be read.
@@ -70,7 +70,8 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the log's name can not be read.
     pub fn interpret(&self, log: LogId, record: &Record) -> Result<Interpretation, StoreError> {
-        let interpretation = interpret(&record.value, record.content_type(), self.schemas);
+        let schemas = AsRecorded(self.schemas, record.recorded_time);
+        let interpretation = interpret(&record.value, record.content_type(), &schemas);
         let Interpretation::Event(event) = &interpretation else {
             return Ok(interpretation);
         };

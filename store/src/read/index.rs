@@ -3,6 +3,7 @@
 use verdict_merkle::LeafIndex;
 use verdict_schemas::{Kind, Outcome, Timestamp};
 
+use crate::cut::Late;
 use crate::names::LogId;
 use crate::tables::Table;
 use crate::views::CitedVersion;
@@ -72,6 +73,8 @@ pub struct Entry {
     pub kind: Kind,
     /// Of a decision, its outcome.
     pub outcome: Option<Outcome>,
+    /// The step by which it was understood, if it was not when it came.
+    pub(crate) late: Option<Late>,
 }
 
 impl Entry {
@@ -102,9 +105,13 @@ impl Index {
     }
 }
 
-/// (kind, outcome) as index rows have them.
-pub(super) fn read_note(note: &[u8]) -> Option<(Kind, Option<Outcome>)> {
-    let [kind, outcome, ..] = note else { return None };
+/// (kind, outcome, when it was understood late) as index rows have them; `beside` more bytes stand before the last.
+pub(super) fn read_note(note: &[u8], beside: usize) -> Option<(Kind, Option<Outcome>, Option<Late>)> {
+    let [kind, outcome, rest @ ..] = note else { return None };
+    let late = match rest.get(beside..)? {
+        [] => None,
+        late => Some(Late::decode(late.try_into().ok()?)),
+    };
     let known = Kind::ALL
         .into_iter()
         .find(|known| *known as u8 == *kind)
@@ -116,7 +123,7 @@ pub(super) fn read_note(note: &[u8]) -> Option<(Kind, Option<Outcome>)> {
         4 => Some(Outcome::Indeterminate),
         _ => None,
     };
-    Some((known, outcome))
+    Some((known, outcome, late))
 }
 
 fn hash_of(cited: &CitedVersion) -> H16 {

@@ -10,20 +10,20 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use verdict_fold::IntentLog;
-use verdict_merkle::{LeafIndex, TreeSize};
 
 use super::snapshot::Snapshot;
+use crate::cut::LogCut;
 use crate::error::StoreError;
 use crate::names::LogId;
 use crate::tables::Table;
 use crate::views::intents;
 use crate::views::keys::{self, Key};
 
-/// The intent of one log, up to a size.
+/// The intent of one log, up to a step.
 #[derive(Clone, Debug)]
 struct Held {
     log: Arc<IntentLog>,
-    size: TreeSize,
+    steps: u64,
     facts: usize,
     /// When it was last asked for.
     used: u64,
@@ -83,7 +83,7 @@ impl IntentCache {
         held.asked += 1;
         let used = held.asked;
         // Two questions may have extended it at once: the longer stays.
-        if held.logs.get(&log).is_none_or(|there| there.size < made.size) {
+        if held.logs.get(&log).is_none_or(|there| there.steps < made.steps) {
             held.logs.insert(log, Held { used, ..made });
         }
         while held.logs.len() > 1 && held.logs.values().map(|log| log.facts).sum::<usize>() > held.most {
@@ -94,53 +94,54 @@ impl IntentCache {
 }
 
 impl Snapshot<'_> {
-    /// The intent of a log: of at least the first `cut` records, as far as they are visible in this snapshot. Take
-    /// [`IntentLog::cut`] of it. `None` for an `_unrouted` log, which has none.
+    /// The intent of a log: of at least a cut of it, as far as that is visible in this snapshot. Take [`IntentLog::cut`] of
+    /// it, by [`LogCut::steps`]. `None` for an `_unrouted` log, which has none.
     ///
     /// # Errors
     /// When the rows can not be read.
-    pub fn intents(&self, log: LogId, cut: TreeSize) -> Result<Option<Arc<IntentLog>>, StoreError> {
+    pub fn intents(&self, log: LogId, cut: LogCut) -> Result<Option<Arc<IntentLog>>, StoreError> {
+        let steps = cut.steps();
         let name = self.name(log)?;
         let Some(tenant) = name.as_ref().and_then(|name| name.tenant()) else {
             return Ok(None);
         };
         let held = self.intents.get(log);
         if let Some(held) = &held
-            && held.size >= cut
+            && held.steps >= steps
         {
             return Ok(Some(Arc::clone(&held.log)));
         }
-        let cut = cut.min(self.visible(log)?);
+        let steps = steps.min(self.mark(log)?.cut().steps());
         let mut held = held.unwrap_or_else(|| Held {
             log: Arc::new(IntentLog::new(tenant.clone())),
-            size: TreeSize(0),
+            steps: 0,
             facts: 0,
             used: 0,
         });
         let mut new = Vec::new();
-        self.each_from(Table::Intent, log, held.size, |key, row| {
-            let index = LeafIndex(keys::tail_index(key).unwrap_or_default());
-            if cut.contains(index) {
-                new.push(intents::decode(index, row)?);
+        self.each_from(Table::Intent, log, held.steps, |key, row| {
+            let step = keys::tail_index(key).unwrap_or_default();
+            if step < steps {
+                new.push(intents::decode(step, row)?);
             }
-            Ok(cut.contains(index))
+            Ok(step < steps)
         })?;
         if !new.is_empty() {
             held.facts += new.len();
             let log = Arc::make_mut(&mut held.log);
             new.into_iter().for_each(|intent| log.push(intent));
         }
-        held.size = held.size.max(cut);
+        held.steps = held.steps.max(steps);
         self.intents.keep(log, held.clone(), self.era);
         Ok(Some(held.log))
     }
 
-    /// Visits the rows of a log by index from `from` on, until `visit` says false.
+    /// Visits the rows of a log by step from `from` on, until `visit` says false.
     fn each_from(
         &self,
         table: Table,
         log: LogId,
-        from: TreeSize,
+        from: u64,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         use crate::views::fold_rows::Ordered;
@@ -149,7 +150,7 @@ impl Snapshot<'_> {
             options.set_iterate_upper_bound(end);
         }
         let mut rows = self.raw_iterator(table, options)?;
-        rows.seek(Key::log(log).index(from.0).as_slice());
+        rows.seek(Key::log(log).index(from).as_slice());
         let mut visited = 0;
         while let Some((key, value)) = rows.item() {
             visited += 1;

@@ -1,11 +1,12 @@
 //! Single ids: where is this event, this decision, this trace; which versions were cited; what is flagged.
 
 use rocksdb::{DBRawIterator, ReadOptions};
-use verdict_merkle::{LeafIndex, TreeSize};
+use verdict_merkle::LeafIndex;
 use verdict_schemas::{EventId, Kind, PolicyName, Timestamp, Version};
 
 use super::index::{Entry, Order, read_note};
 use super::snapshot::Snapshot;
+use crate::cut::{Late, LogCut, turn};
 use crate::database::Rows;
 use crate::error::StoreError;
 use crate::keys::log_prefix;
@@ -14,7 +15,7 @@ use crate::tables::Table;
 use crate::views::dedup::Counts;
 use crate::views::fold_rows::Ordered;
 use crate::views::keys::{self, Key, h16};
-use crate::views::{CitedVersion, Flag, versions};
+use crate::views::{CitedVersion, Flag, flag, versions};
 
 /// A record with a given event id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,45 +32,46 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// When the rows can not be read.
-    pub fn by_event_id(&self, log: LogId, id: EventId, cut: TreeSize) -> Result<Vec<EventRecord>, StoreError> {
+    pub fn by_event_id(&self, log: LogId, id: EventId, cut: LogCut) -> Result<Vec<EventRecord>, StoreError> {
         let prefix = Key::log(log).with(id.0.as_bytes());
         let mut found = Vec::new();
         self.each(Table::Event, prefix.as_slice(), |key, value| {
             if key.len() == keys::EVENT {
                 let all = Counts::decode_all(value);
                 let all = all.map_err(|damage| StoreError::corrupt(Table::Event, damage.to_string()))?;
-                found.extend(all.into_iter().map(|counts| EventRecord {
+                let seen = all.into_iter().filter(|counts| cut.sees(counts.index, counts.late));
+                found.extend(seen.map(|counts| EventRecord {
                     index: counts.index,
                     counts: true,
                 }));
-            } else if let Some(index) = keys::tail_index(key) {
-                found.push(EventRecord {
-                    index: LeafIndex(index),
-                    counts: false,
-                });
+            } else if let Some(index) = keys::tail_index(key).map(LeafIndex) {
+                let late = value.try_into().ok().map(Late::decode);
+                if cut.sees(index, late) {
+                    found.push(EventRecord { index, counts: false });
+                }
             }
             Ok(true)
         })?;
-        found.retain(|record| cut.contains(record.index));
         found.sort_unstable();
         Ok(found)
     }
 
-    /// The first decision of the cut with this id: the one that is meant (E4).
+    /// The first decision of the cut with this id, in the order of understanding: the one that is meant (E4).
     ///
     /// # Errors
     /// When the rows can not be read.
-    pub fn by_decision_id(&self, log: LogId, id: &str, cut: TreeSize) -> Result<Option<LeafIndex>, StoreError> {
+    pub fn by_decision_id(&self, log: LogId, id: &str, cut: LogCut) -> Result<Option<LeafIndex>, StoreError> {
         let mut entries = self.by_id(Table::Decision, log, id, cut)?;
         entries.retain(|entry| entry.kind == Kind::Decision);
-        Ok(entries.first().map(|entry| entry.index))
+        let first = entries.iter().min_by_key(|entry| turn(entry.index, entry.late));
+        Ok(first.map(|entry| entry.index))
     }
 
     /// The `effect_recorded` events of the cut about this decision, by index.
     ///
     /// # Errors
     /// When the rows can not be read.
-    pub fn effects_of(&self, log: LogId, decision_id: &str, cut: TreeSize) -> Result<Vec<Entry>, StoreError> {
+    pub fn effects_of(&self, log: LogId, decision_id: &str, cut: LogCut) -> Result<Vec<Entry>, StoreError> {
         let mut entries = self.by_id(Table::Decision, log, decision_id, cut)?;
         entries.retain(|entry| entry.kind == Kind::EffectRecorded);
         Ok(entries)
@@ -79,11 +81,11 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// When the rows can not be read.
-    pub fn by_trace(&self, log: LogId, trace: &str, cut: TreeSize, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    pub fn by_trace(&self, log: LogId, trace: &str, cut: LogCut, limit: usize) -> Result<Vec<Entry>, StoreError> {
         self.by_id_up_to(Table::Trace, log, trace, cut, limit)
     }
 
-    fn by_id(&self, table: Table, log: LogId, id: &str, cut: TreeSize) -> Result<Vec<Entry>, StoreError> {
+    fn by_id(&self, table: Table, log: LogId, id: &str, cut: LogCut) -> Result<Vec<Entry>, StoreError> {
         // An id that is used that often is no id; what is meant is the first.
         self.by_id_up_to(table, log, id, cut, 1000)
     }
@@ -93,7 +95,7 @@ impl Snapshot<'_> {
         table: Table,
         log: LogId,
         id: &str,
-        cut: TreeSize,
+        cut: LogCut,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
         let prefix = Key::log(log).with(&h16(id));
@@ -101,12 +103,17 @@ impl Snapshot<'_> {
         self.each(table, prefix.as_slice(), |key, note| {
             let damage = || StoreError::corrupt(table, format!("key {}", hex::encode(key)));
             let index = LeafIndex(keys::tail_index(key).ok_or_else(damage)?);
-            if !cut.contains(index) || found.len() >= limit {
+            // No record beyond the cut is understood within it, late or not.
+            if !cut.size.contains(index) || found.len() >= limit {
                 return Ok(false);
             }
-            let (kind, outcome) = read_note(note).ok_or_else(damage)?;
+            let (kind, outcome, late) = read_note(note, 8).ok_or_else(damage)?;
+            if !cut.sees(index, late) {
+                return Ok(true);
+            }
             let f = note
-                .last_chunk()
+                .get(2..)
+                .and_then(|rest| rest.first_chunk())
                 .map(|f| i64::from_be_bytes(*f))
                 .and_then(Timestamp::from_micros);
             found.push(Entry {
@@ -114,6 +121,7 @@ impl Snapshot<'_> {
                 index,
                 kind,
                 outcome,
+                late,
             });
             Ok(true)
         })?;
@@ -146,15 +154,14 @@ impl Snapshot<'_> {
         Ok(found)
     }
 
-    /// What is to be said of a record that is not a plain event that counts; `None` of one that is, and of one that the
-    /// views do not know yet.
+    /// What is to be said in a cut of a record that is not a plain event that counts; `None` of one that is, and of one
+    /// that the views do not know yet.
     ///
     /// # Errors
     /// When the row can not be read.
-    pub fn flag(&self, log: LogId, index: LeafIndex) -> Result<Option<Flag>, StoreError> {
+    pub fn flag(&self, log: LogId, index: LeafIndex, cut: LogCut) -> Result<Option<Flag>, StoreError> {
         self.row(Table::Flag, Key::log(log).index(index.0).as_slice())?
-            .map(|row| decode_flag(&row))
-            .transpose()
+            .map_or(Ok(None), |row| flag_at(&row, cut))
     }
 
     /// The flagged records of the cut, strictly behind `from` in `order`.
@@ -166,10 +173,10 @@ impl Snapshot<'_> {
         log: LogId,
         order: Order,
         from: Option<LeafIndex>,
-        cut: TreeSize,
+        cut: LogCut,
     ) -> Result<Flags<'_>, StoreError> {
         let key = |index: u64| Key::log(log).index(index).as_slice().to_vec();
-        let (mut first, mut end) = (key(0), key(cut.0));
+        let (mut first, mut end) = (key(0), key(cut.size.0));
         match (order, from) {
             (Order::OldestFirst, Some(from)) => first = key(from.0.saturating_add(1)),
             (Order::NewestFirst, Some(from)) => end = end.min(key(from.0)),
@@ -191,6 +198,7 @@ impl Snapshot<'_> {
             first,
             end,
             order,
+            cut,
         })
     }
 
@@ -223,8 +231,8 @@ impl Snapshot<'_> {
     }
 }
 
-fn decode_flag(row: &[u8]) -> Result<Flag, StoreError> {
-    Flag::decode(row).map_err(|damage| StoreError::corrupt(Table::Flag, damage.to_string()))
+fn flag_at(row: &[u8], cut: LogCut) -> Result<Option<Flag>, StoreError> {
+    flag::decode_at(row, cut).map_err(|damage| StoreError::corrupt(Table::Flag, damage.to_string()))
 }
 
 /// Flagged records, lazily.
@@ -234,27 +242,33 @@ pub struct Flags<'a> {
     first: Vec<u8>,
     end: Vec<u8>,
     order: Order,
+    cut: LogCut,
 }
 
 impl Iterator for Flags<'_> {
     type Item = Result<(LeafIndex, Flag), StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Some((key, value)) = self
-            .rows
-            .item()
-            .filter(|(key, _)| **key >= *self.first && **key < *self.end)
-        else {
-            return self.rows.status().err().map(|error| Err(error.into()));
-        };
-        self.snapshot.has_read(1);
-        let index = keys::tail_index(key).map(LeafIndex);
-        let found = index.ok_or_else(|| StoreError::corrupt(Table::Flag, "a key is cut short"));
-        let found = found.and_then(|index| Ok((index, decode_flag(value)?)));
-        match self.order {
-            Order::OldestFirst => self.rows.next(),
-            Order::NewestFirst => self.rows.prev(),
+        loop {
+            let Some((key, value)) = self
+                .rows
+                .item()
+                .filter(|(key, _)| **key >= *self.first && **key < *self.end)
+            else {
+                return self.rows.status().err().map(|error| Err(error.into()));
+            };
+            self.snapshot.has_read(1);
+            let index = keys::tail_index(key).map(LeafIndex);
+            let index = index.ok_or_else(|| StoreError::corrupt(Table::Flag, "a key is cut short"));
+            let found = index.and_then(|index| Ok(flag_at(value, self.cut)?.map(|flag| (index, flag))));
+            match self.order {
+                Order::OldestFirst => self.rows.next(),
+                Order::NewestFirst => self.rows.prev(),
+            }
+            // One that was understood late, and of which there is nothing to be said since, is passed over.
+            if let Some(found) = found.transpose() {
+                return Some(found);
+            }
         }
-        Some(found)
     }
 }

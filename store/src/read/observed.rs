@@ -2,11 +2,11 @@
 
 use verdict_fold::rows::{Cut, OrderedRows, RowSeries, RowsError, Visit};
 use verdict_fold::{Observation, SeriesKey};
-use verdict_merkle::TreeSize;
 use verdict_schemas::{Environment, Timestamp, Version};
 
 use super::index::{Index, Order, TimeRange};
 use super::snapshot::Snapshot;
+use crate::cut::LogCut;
 use crate::error::StoreError;
 use crate::names::LogId;
 use crate::tables::Table;
@@ -42,7 +42,7 @@ pub struct ObservedAt<'s> {
     snapshot: &'s Snapshot<'s>,
     log: LogId,
     environment: Environment,
-    size: TreeSize,
+    cut: LogCut,
     rows: ObservedRows<'s>,
 }
 
@@ -64,18 +64,18 @@ impl Snapshot<'_> {
         Ok(found)
     }
 
-    /// What was observed in an environment by the first `cut` records.
+    /// What was observed in an environment, in a cut.
     ///
     /// # Errors
     /// When the rows can not be read.
-    pub fn observed(&self, log: LogId, environment: &Environment, cut: TreeSize) -> Result<ObservedAt<'_>, StoreError> {
+    pub fn observed(&self, log: LogId, environment: &Environment, cut: LogCut) -> Result<ObservedAt<'_>, StoreError> {
         let number = number_of(self, log, environment.as_str())?;
         let rows = ObservedRows(number.map(|number| EnvironmentSpace::new(self, log, number, Pending::new())));
         Ok(ObservedAt {
             snapshot: self,
             log,
             environment: environment.clone(),
-            size: cut,
+            cut,
             rows,
         })
     }
@@ -87,7 +87,7 @@ impl<'s> ObservedAt<'s> {
     /// # Errors
     /// When the rows can not be read or are damaged.
     pub fn cut(&self) -> Result<Cut<'_, ObservedRows<'s>>, RowsError<StoreError>> {
-        Cut::new(&self.rows, self.size.0)
+        Cut::new(&self.rows, self.cut.steps())
     }
 
     /// One series: `cut` is what [`ObservedAt::cut`] gave.
@@ -134,7 +134,7 @@ impl<'s> ObservedAt<'s> {
         let index = Index::Versions(vec![cited]);
         let mut scan = self
             .snapshot
-            .scan(self.log, &index, range, Order::NewestFirst, None, self.size)?;
+            .scan(self.log, &index, range, Order::NewestFirst, None, self.cut)?;
         Ok(scan.next().transpose()?.map(|entry| entry.f))
     }
 }

@@ -5,11 +5,12 @@
 //! costs little, and goes on from there.
 
 use rocksdb::{DBRawIterator, ReadOptions};
-use verdict_merkle::{LeafIndex, TreeSize};
+use verdict_merkle::LeafIndex;
 use verdict_schemas::Timestamp;
 
 use super::index::{Entry, Index, Order, TimeRange, read_note};
 use super::snapshot::Snapshot;
+use crate::cut::LogCut;
 use crate::error::StoreError;
 use crate::names::LogId;
 use crate::tables::Table;
@@ -31,14 +32,15 @@ impl Range<'_> {
     fn read(&mut self) -> Result<(), StoreError> {
         self.next = match self.rows.item() {
             Some((key, note)) if *key >= *self.bounds.0 && *key < *self.bounds.1 => {
-                let entry = keys::tail(key).zip(read_note(note));
-                let ((f, index), (kind, outcome)) =
+                let entry = keys::tail(key).zip(read_note(note, 0));
+                let ((f, index), (kind, outcome, late)) =
                     entry.ok_or_else(|| StoreError::corrupt(self.table, format!("key {}", hex::encode(key))))?;
                 Some(Entry {
                     f,
                     index: LeafIndex(index),
                     kind,
                     outcome,
+                    late,
                 })
             }
             _ => None,
@@ -63,7 +65,7 @@ pub struct Scan<'a> {
     snapshot: &'a Snapshot<'a>,
     ranges: Vec<Range<'a>>,
     order: Order,
-    cut: TreeSize,
+    cut: LogCut,
     left: u64,
     examined: u64,
     position: Option<(Timestamp, LeafIndex)>,
@@ -115,7 +117,7 @@ impl Scan<'_> {
             }
             self.left -= 1;
             self.position = Some(entry.position());
-            if self.cut.contains(entry.index) {
+            if self.cut.sees(entry.index, entry.late) {
                 return Ok(Some(entry));
             }
         }
@@ -137,7 +139,7 @@ impl Iterator for Scan<'_> {
 }
 
 impl Snapshot<'_> {
-    /// Walks through an index of a log in `order`, over the events that act within `range`, of the first `cut` records.
+    /// Walks through an index of a log in `order`, over the events that act within `range`, of a cut.
     /// `from` goes on strictly behind a place, as [`Scan::position`] and [`Entry::position`] give it.
     ///
     /// Names are found by their hashes; no two are known to collide, but only the record is evidence.
@@ -151,7 +153,7 @@ impl Snapshot<'_> {
         range: TimeRange,
         order: Order,
         from: Option<(Timestamp, LeafIndex)>,
-        cut: TreeSize,
+        cut: LogCut,
     ) -> Result<Scan<'_>, StoreError> {
         let range = self.within_cut(log, range, cut)?;
         let prefixes = index.prefixes(log);
@@ -174,8 +176,8 @@ impl Snapshot<'_> {
 
     /// Nothing acts after it was recorded, so nothing of a cut acts after its last record was: a scan of an old cut need
     /// not wade through all that came since.
-    fn within_cut(&self, log: LogId, range: TimeRange, cut: TreeSize) -> Result<TimeRange, StoreError> {
-        let after = self.latest(log, cut)?.and_then(|last| last.plus_micros(1));
+    fn within_cut(&self, log: LogId, range: TimeRange, cut: LogCut) -> Result<TimeRange, StoreError> {
+        let after = self.latest(log, cut.size)?.and_then(|last| last.plus_micros(1));
         let Some(after) = after else { return Ok(range) };
         Ok(TimeRange {
             until: Some(range.until.map_or(after, |until| until.min(after))),

@@ -11,6 +11,7 @@ use verdict_merkle::{Hash, LeafIndex, TreeSize};
 use verdict_schemas::{Timestamp, WriterSchemas};
 
 use super::intents::IntentCache;
+use crate::cut::LogCut;
 use crate::database::{Database, Rows};
 use crate::error::StoreError;
 use crate::keys;
@@ -18,8 +19,9 @@ use crate::log::{read, state};
 use crate::names::{LogId, LogName};
 use crate::record::Record;
 use crate::tables::Table;
-use crate::views::builder::mark;
 use crate::views::fold_rows::Ordered;
+use crate::views::late;
+use crate::views::mark::{Mark, mark};
 
 /// A log at the moment of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +34,11 @@ pub struct LogInfo {
     pub size: TreeSize,
     /// The root over them.
     pub root: Hash,
-    /// How many of them the views know: the largest cut that can be answered.
-    pub visible: TreeSize,
+    /// The largest cut that can be answered: what the views know.
+    pub visible: LogCut,
+    /// What came out of turn up to there, as eight bytes of a hash: nodes that differ in it differ in what they
+    /// understood when. Zero where nothing did.
+    pub chain: [u8; 8],
     /// The recorded time of the last record; [`Timestamp::MIN`] of a log without any.
     pub last_recorded: Timestamp,
 }
@@ -62,6 +67,10 @@ impl Rows for Snapshot<'_> {
 impl Ordered for Snapshot<'_> {
     fn raw_iterator(&self, table: Table, options: ReadOptions) -> Result<DBRawIterator<'_>, StoreError> {
         Ok(self.rocks.raw_iterator_cf_opt(self.database.cf(table)?, options))
+    }
+
+    fn holds(&self, table: Table) -> bool {
+        self.database.holds(table)
     }
 
     fn has_read(&self, keys: u64) {
@@ -122,20 +131,63 @@ impl<'s> Snapshot<'s> {
             root,
             last_recorded,
         } = state;
-        let visible = self.visible(id)?.min(size);
+        let made = self.mark(id)?;
+        let visible = LogCut {
+            size: made.size.min(size),
+            ..made.cut()
+        };
         Ok(LogInfo {
             name,
             id,
             size,
             root,
             visible,
+            chain: head(&made.turn.chain),
             last_recorded,
         })
     }
 
-    /// How many records of a log the views know.
-    pub(super) fn visible(&self, log: LogId) -> Result<TreeSize, StoreError> {
+    /// How far the views of a log are made.
+    pub(super) fn mark(&self, log: LogId) -> Result<Mark, StoreError> {
         mark(self, log)
+    }
+
+    /// The cut of a log at a time: the records recorded at or before it, as they were understood then (E3). With it what
+    /// came out of turn ([`LogInfo::chain`]).
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn cut_at(&self, log: LogId, known_at: Timestamp) -> Result<(LogCut, [u8; 8]), StoreError> {
+        let size = self.size_at(log, known_at)?.min(self.mark(log)?.size);
+        let turn = late::turn_at(self, log, size, |turn| turn.time <= known_at)?;
+        let cut = LogCut { size, late: turn.late };
+        Ok((cut, head(&turn.chain)))
+    }
+
+    /// What came out of turn up to a cut; `None` where no such cut was ever answered here.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn chain_at(&self, log: LogId, cut: LogCut) -> Result<Option<[u8; 8]>, StoreError> {
+        let turn = late::turn_at(self, log, cut.size, |turn| turn.late <= cut.late)?;
+        Ok((turn.late == cut.late).then(|| head(&turn.chain)))
+    }
+
+    /// The greatest cut of so many records.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn whole(&self, log: LogId, size: TreeSize) -> Result<(LogCut, [u8; 8]), StoreError> {
+        let turn = late::turn_at(self, log, size, |_| true)?;
+        Ok((LogCut { size, late: turn.late }, head(&turn.chain)))
+    }
+
+    /// When the last step out of turn of a cut was taken; [`Timestamp::MIN`] where there is none.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn late_at(&self, log: LogId, cut: LogCut) -> Result<Timestamp, StoreError> {
+        Ok(late::turn_at(self, log, cut.size, |turn| turn.late <= cut.late)?.time)
     }
 
     /// The name behind a number.
@@ -191,7 +243,7 @@ impl<'s> Snapshot<'s> {
         {
             return Ok(latest);
         }
-        let latest = if cut < self.visible(log)? {
+        let latest = if cut < self.mark(log)?.size {
             self.recorded_time(log, cut)?
         } else {
             None
@@ -218,4 +270,10 @@ impl<'s> Snapshot<'s> {
     pub(super) fn database(&self) -> &'s Database {
         self.database
     }
+}
+
+fn head(chain: &[u8; 32]) -> [u8; 8] {
+    let mut head = [0; 8];
+    head.iter_mut().zip(chain).for_each(|(to, from)| *to = *from);
+    head
 }

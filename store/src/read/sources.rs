@@ -3,18 +3,21 @@
 //! The rows kept say how things stand at the watermark. For an earlier cut they are counted again from its records by
 //! the code that keeps them, so an answer with `as_of` stays what it was (A6); that reads every record of the cut.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use verdict_merkle::{LeafIndex, TreeSize};
-use verdict_schemas::project;
+use verdict_schemas::{AsRecorded, project};
 
 use super::snapshot::Snapshot;
+use crate::cut::LogCut;
 use crate::error::StoreError;
 use crate::keys::log_prefix;
 use crate::names::LogId;
+use crate::record::Record;
 use crate::tables::Table;
 use crate::views::apply::What;
 use crate::views::dedup::Standing;
+use crate::views::late::{self, Turn};
 use crate::views::{Coverage, Flag, SourceStats};
 
 /// A source, and its sequence per incarnation.
@@ -30,12 +33,12 @@ pub struct SourceReport {
 const AT_A_TIME: u64 = 1024;
 
 impl Snapshot<'_> {
-    /// The sources of the first `cut` records, by name. Quick when the cut is all that is visible.
+    /// The sources in a cut, by name. Quick when the cut is all that is visible.
     ///
     /// # Errors
     /// When rows or records can not be read.
-    pub fn sources(&self, log: LogId, cut: TreeSize) -> Result<Vec<SourceReport>, StoreError> {
-        if cut >= self.visible(log)? {
+    pub fn sources(&self, log: LogId, cut: LogCut) -> Result<Vec<SourceReport>, StoreError> {
+        if cut == self.mark(log)?.cut() {
             self.sources_kept(log)
         } else {
             self.sources_counted(log, cut)
@@ -61,32 +64,60 @@ impl Snapshot<'_> {
         Ok(sorted(reports))
     }
 
-    fn sources_counted(&self, log: LogId, cut: TreeSize) -> Result<Vec<SourceReport>, StoreError> {
+    fn sources_counted(&self, log: LogId, cut: LogCut) -> Result<Vec<SourceReport>, StoreError> {
         let name = self.name(log)?;
         let Some(tenant) = name.as_ref().and_then(|name| name.tenant()) else {
             return Ok(Vec::new());
         };
         let mut reports: BTreeMap<String, (SourceStats, BTreeMap<String, Coverage>)> = BTreeMap::new();
-        for from in (0..cut.0).step_by(usize::try_from(AT_A_TIME).unwrap_or(1)) {
-            let indexes: Vec<LeafIndex> = (from..cut.0.min(from + AT_A_TIME)).map(LeafIndex).collect();
-            for record in self.records(log, &indexes)? {
-                let what = What::read(
-                    project(&record.value, record.content_type(), self.schemas),
-                    Some(tenant),
-                );
-                let Some(source) = what.source() else { continue };
-                let standing = match self.flag(log, record.index)? {
+        let mut take = |record: &Record, standing, what: &What<'_>| {
+            let Some(source) = what.source() else { return };
+            let (stats, coverage) = reports.entry(source.to_owned()).or_default();
+            source.clone_into(&mut stats.name);
+            if let Some(sequence) = stats.take(what.spoke(standing), record.recorded_time) {
+                let coverage = coverage.entry(stats.incarnation.clone()).or_default();
+                stats.incarnation.clone_into(&mut coverage.incarnation);
+                coverage.take(sequence);
+            }
+        };
+        // In the order of understanding: what came out of turn after so many records stands behind them.
+        let mut events = late::events_after(self, log, TreeSize(0), &Turn::default())?;
+        events.retain(|event| event.turn.late <= cut.late && event.passed <= cut.size.0);
+        let waited: HashSet<LeafIndex> = events
+            .iter()
+            .filter(|event| event.what == late::What::Waited)
+            .map(|event| event.index)
+            .collect();
+        let understood = events.iter().filter(|event| event.what == late::What::Understood);
+        let mut understood = understood.peekable();
+        for from in (0..=cut.size.0).step_by(usize::try_from(AT_A_TIME).unwrap_or(1)) {
+            let indexes: Vec<LeafIndex> = (from..cut.size.0.min(from + AT_A_TIME)).map(LeafIndex).collect();
+            let end = from + indexes.len() as u64;
+            let records = self.records(log, &indexes)?;
+            let mut records = records.iter().peekable();
+            loop {
+                let next = records.peek().map_or(end, |record| record.index.0);
+                let out_of_turn = understood.next_if(|event| event.passed <= next);
+                let late = match out_of_turn {
+                    Some(event) => self.record(log, event.index)?,
+                    None => None,
+                };
+                let record = match &late {
+                    Some(record) => record,
+                    None => match records.next() {
+                        Some(record) if waited.contains(&record.index) => continue,
+                        Some(record) => record,
+                        None => break,
+                    },
+                };
+                let schemas = AsRecorded(self.schemas, record.recorded_time);
+                let what = What::read(project(&record.value, record.content_type(), &schemas), Some(tenant));
+                let standing = match self.flag(log, record.index, cut)? {
                     Some(Flag::Duplicate { of }) => Standing::Duplicate(of),
                     Some(Flag::Conflict { of }) => Standing::Conflict(of),
                     _ => Standing::Counts,
                 };
-                let (stats, coverage) = reports.entry(source.to_owned()).or_default();
-                source.clone_into(&mut stats.name);
-                if let Some(sequence) = stats.take(what.spoke(standing), record.recorded_time) {
-                    let coverage = coverage.entry(stats.incarnation.clone()).or_default();
-                    stats.incarnation.clone_into(&mut coverage.incarnation);
-                    coverage.take(sequence);
-                }
+                take(record, standing, &what);
             }
         }
         let reports = reports.into_values();

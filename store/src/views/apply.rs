@@ -2,18 +2,19 @@
 
 use verdict_fold::{intended_at, intent, observed_at};
 use verdict_schemas::{
-    Body, DecisionProjection, Event, EventId, Kind, Projection, Rejection, SchemaRef, TenantId, Timestamp, check_log,
-    project,
+    AsRecorded, Body, DecisionProjection, Event, EventId, Kind, Projection, Rejection, SchemaRef, TenantId, Timestamp,
+    check_log, project,
 };
 
 use super::Committed;
 use super::builder::Builder;
 use super::dedup::{Candidate, Standing};
-use super::flag::{Flag, encode_reference};
+use super::flag::{Flag, encode_understood};
 use super::index::{self, Place};
-use super::keys::{Key, h8, h8_of};
+use super::keys::{Key, h8_emitter, h16};
 use super::source_stats::Spoke;
 use super::sources::Slot;
+use crate::cut::Late;
 use crate::error::StoreError;
 use crate::tables::Table;
 
@@ -58,11 +59,11 @@ impl<'a> What<'a> {
         }
     }
 
-    /// The id and kind of a well-formed event.
-    pub(super) fn identity(&self) -> Option<(EventId, Kind)> {
+    /// The id of a well-formed event, and whether it is intent (E5).
+    pub(super) fn identity(&self) -> Option<(EventId, bool)> {
         match self {
-            Self::Decision(decision) => Some((decision.event_id, Kind::Decision)),
-            Self::Event(event) => Some((event.meta.event_id, event.body.kind())),
+            Self::Decision(decision) => Some((decision.event_id, false)),
+            Self::Event(event) => Some((event.meta.event_id, event.body.is_intent())),
             Self::Malformed(..) | Self::Awaiting(_) => None,
         }
     }
@@ -107,6 +108,7 @@ impl<'a> What<'a> {
                     f,
                     kind: Kind::Decision,
                     outcome: Some(decision.outcome),
+                    late: record.late,
                 })
             }
             Self::Event(event) => {
@@ -114,9 +116,10 @@ impl<'a> What<'a> {
                 Some(Place {
                     log,
                     index,
-                    f: acts_at(kind, event.meta.event_time, recorded),
+                    f: acts_at(event, recorded),
                     kind,
                     outcome: None,
+                    late: record.late,
                 })
             }
             Self::Malformed(..) | Self::Awaiting(_) => None,
@@ -125,11 +128,11 @@ impl<'a> What<'a> {
 }
 
 /// When an event acts (E5).
-pub(crate) fn acts_at(kind: Kind, event_time: Timestamp, recorded: Timestamp) -> Timestamp {
-    if kind.is_intent() {
-        intended_at(event_time, recorded)
+pub(crate) fn acts_at(event: &Event, recorded: Timestamp) -> Timestamp {
+    if event.body.is_intent() {
+        intended_at(event.meta.event_time, recorded)
     } else {
-        observed_at(event_time, recorded)
+        observed_at(event.meta.event_time, recorded)
     }
 }
 
@@ -165,24 +168,32 @@ impl<'r> Work<'_, 'r> {
     }
 
     fn read(&mut self, place: usize, record: &'r Committed<'r>) -> Result<(Item<'r>, Option<Candidate>), StoreError> {
-        let projection = project(record.value, record.content_type, &*self.builder.schemas);
         let tenant = record.name.tenant();
-        let what = What::read(projection, tenant);
+        let what = match self.builder.waited_before(record) {
+            Some(reference) => What::Awaiting(reference),
+            None => {
+                let schemas = AsRecorded(&*self.builder.schemas, record.recorded);
+                What::read(project(record.value, record.content_type, &schemas), tenant)
+            }
+        };
         let Builder { sources, views, .. } = &mut *self.builder;
         let (slot, hash) = match (tenant, what.source()) {
             (Some(_), Some(source)) => {
                 let slot = sources.slot(views, record.log, source)?;
-                (Some(slot), h8_of(&sources.hash(slot)))
+                (Some(slot), sources.hash(slot))
             }
-            (None, Some(source)) => (None, h8(source)),
-            (_, None) => (None, [0; 8]),
+            (None, Some(source)) => (None, h16(source)),
+            (_, None) => (None, [0; 16]),
         };
-        let candidate = what.identity().map(|(event_id, _)| Candidate {
+        let candidate = what.identity().map(|(event_id, intent)| Candidate {
             log: record.log,
             event_id,
-            source: hash,
+            source: h8_emitter(&hash, intent),
             place,
         });
+        if let What::Awaiting(reference) = &what {
+            self.builder.wait(record, *reference)?;
+        }
         Ok((
             Item {
                 what,
@@ -206,8 +217,11 @@ impl<'r> Work<'_, 'r> {
             let Builder { sources, views, .. } = &mut *self.builder;
             sources.take(views, slot, item.what.spoke(item.standing), record.recorded)?;
         }
-        if let Some(flag) = item.what.flag(item.standing) {
-            self.flag(record, &flag);
+        let flag = item.what.flag(item.standing);
+        match (record.late, &flag) {
+            (Some(late), flag) => self.understood(record, late, flag.as_ref()),
+            (None, Some(flag)) => self.flag(record, flag),
+            (None, None) => {}
         }
         match (&item.what, place) {
             (What::Decision(decision), Some(place)) => self.decision(at, record, place, decision),
@@ -219,15 +233,14 @@ impl<'r> Work<'_, 'r> {
     fn flag(&mut self, record: &Committed<'_>, flag: &Flag) {
         let rows = self.builder.batch.of(Table::Flag);
         rows.put(Key::log(record.log).index(record.index.0).as_slice(), &flag.encode());
-        if let Flag::AwaitingSchema { reference } = flag {
-            // Behind every index of the log: which schemas it waits for.
-            rows.put(
-                Key::log(record.log)
-                    .index(u64::MAX)
-                    .with(&encode_reference(reference))
-                    .as_slice(),
-                &[],
-            );
+    }
+
+    /// A record that waited is understood: what was said of it stays beside what is said of it since.
+    fn understood(&mut self, record: &Committed<'_>, late: Late, since: Option<&Flag>) {
+        if let Some(reference) = self.builder.waited_for(record) {
+            let row = encode_understood(&reference, late, since);
+            let rows = self.builder.batch.of(Table::Flag);
+            rows.put(Key::log(record.log).index(record.index.0).as_slice(), &row);
         }
     }
 
@@ -259,11 +272,11 @@ impl<'r> Work<'_, 'r> {
             batch, observer, views, ..
         } = &mut *self.builder;
         index::event(batch, place, event);
-        if let Some(intent) = intent(event, record.index.0, record.recorded) {
+        if let Some(intent) = intent(event, record.place, record.recorded) {
             let row = super::intents::encode(&intent)?;
             batch
                 .of(Table::Intent)
-                .put(Key::log(record.log).index(record.index.0).as_slice(), &row);
+                .put(Key::log(record.log).index(record.place.step).as_slice(), &row);
         }
         match (&event.body, &event.meta.environment) {
             (Body::AgentSeen(_) | Body::AgentRetired(_), Some(environment)) => {

@@ -7,7 +7,8 @@ use rocksdb::{DBRawIterator, ReadOptions};
 use verdict_merkle::{LeafIndex, TreeSize};
 use verdict_schemas::WriterSchemas;
 
-use super::builder::{Builder, VERSION_KEY, mark};
+use super::builder::Builder;
+use super::mark::{VERSION_KEY, mark};
 use super::{VERSION, Visible, keys};
 use crate::database::{Database, Rows};
 use crate::error::{OpenError, StoreError};
@@ -71,7 +72,7 @@ pub(crate) fn audit(
     let visible = Arc::new(Visible::new());
     let mut builder = Builder::between(Arc::clone(kept), Arc::clone(&views), schemas, visible, options);
     for log in state::all(&**kept)? {
-        let size = mark(&**kept, log.id)?;
+        let size = mark(&**kept, log.id)?.size;
         if size > log.size {
             let reason = format!("the views say {size} records, the log has {}", log.size);
             found.differences.push(ViewDifference {
@@ -152,13 +153,15 @@ fn index_of(table: Table, key: &[u8], value: &[u8]) -> Option<LeafIndex> {
         | Table::Version
         | Table::Trace
         | Table::Decision
-        | Table::Intent
         | Table::Object
         | Table::Kind => keys::tail_index(key),
-        Table::Flag => keys::tail_index(key.get(..12)?).filter(|index| *index != u64::MAX),
+        Table::Flag => keys::tail_index(key),
         // What counts, or a conflict behind it.
-        Table::Event if key.len() == keys::EVENT => Some(super::dedup::Counts::last(value).ok()??.index.0),
+        Table::Event if key.len() == keys::EVENT => Some(super::dedup::Counts::decode_all(value).ok()?.last()?.index.0),
         Table::Event => keys::tail_index(key),
+        Table::Intent => super::intents::decode(keys::tail_index(key)?, value)
+            .ok()
+            .map(|intent| intent.index),
         _ => None,
     };
     index.map(LeafIndex)

@@ -10,24 +10,26 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use rocksdb::WriteBatch;
-use verdict_merkle::TreeSize;
-use verdict_schemas::WriterSchemas;
+use verdict_merkle::{LeafIndex, TreeSize};
+use verdict_schemas::{SchemaRef, WriterSchemas};
 
 use super::apply::Work;
+use super::late::Event;
+use super::mark::{Mark, mark};
 use super::observed::Observer;
 use super::rows::Batch;
 use super::sources::Sources;
 use super::versions::Versions;
 use super::{Committed, Visible};
-use crate::database::{Database, Rows};
+use crate::cut::Late;
+use crate::database::Database;
 use crate::error::StoreError;
 use crate::keys::log_prefix;
+use crate::log::state::LogState;
 use crate::names::{LogId, LogName};
 use crate::options::Options;
+use crate::record::Record;
 use crate::tables::Table;
-
-/// Key of the version number in `v_mark`; a log's key has four bytes.
-pub(crate) const VERSION_KEY: &[u8] = b"version";
 
 /// Makes rows of records.
 pub(crate) struct Builder {
@@ -41,6 +43,12 @@ pub(crate) struct Builder {
     pub(crate) sources: Sources,
     pub(crate) versions: Versions,
     pub(crate) observer: Observer,
+    /// The records that a replay knows to have waited, and for what: they are not understood when they come again.
+    pub(super) waited: HashMap<(LogId, LeafIndex), SchemaRef, RandomState>,
+    /// What came out of turn in the batch at hand.
+    pub(super) events: Vec<(LogId, Event)>,
+    /// So many of them are kept already: a replay meets them again.
+    pub(super) known: u64,
     /// Bounds of a batch where records are read back.
     pub(crate) max_events: usize,
     pub(crate) max_bytes: usize,
@@ -68,6 +76,9 @@ impl Builder {
             sources: Sources::default(),
             versions: Versions::default(),
             observer: Observer::new(remembered),
+            waited: HashMap::default(),
+            events: Vec::new(),
+            known: 0,
         }
     }
 
@@ -86,32 +97,128 @@ impl Builder {
     }
 
     fn try_apply(&mut self, records: &[Committed<'_>]) -> Result<(), StoreError> {
-        let (marks, known) = self.marks(records)?;
+        let (mut marks, known) = self.marks(records)?;
         let rest: Vec<Committed<'_>>;
-        let records = if known == 0 {
+        let records = if known == 0 && marks.values().all(|mark| mark.to.turn.late == 0) {
             records
         } else {
-            let begun = |record: &&Committed<'_>| {
-                marks
-                    .get(&record.log)
-                    .is_some_and(|mark| record.index >= mark.from.next_index())
-            };
-            rest = records.iter().filter(begun).copied().collect();
+            let begun = records.iter().filter_map(|record| {
+                let mark = marks.get(&record.log)?;
+                (record.index >= mark.from.next_index()).then(|| record.behind(mark.to.turn.late))
+            });
+            rest = begun.collect();
             &rest
         };
         if records.is_empty() {
             return Ok(());
         }
         Work { builder: self, records }.run()?;
+        for (log, event) in &self.events {
+            if let Some(mark) = marks.get_mut(log) {
+                mark.to.turn = event.turn;
+            }
+        }
+        self.finish(marks.iter().map(|(log, mark)| (*log, mark.name, mark.to)))
+    }
+
+    /// Makes the views of records of a log that waited and are understood now, out of turn: by the events given, which
+    /// say when. Nothing is written when this fails.
+    ///
+    /// # Errors
+    /// When rows can not be read or written.
+    pub(crate) fn apply_late(
+        &mut self,
+        log: &LogState,
+        records: &[Record],
+        events: &[Event],
+    ) -> Result<(), StoreError> {
+        let done = self.try_apply_late(log, records, events);
+        if done.is_err() {
+            self.forget();
+        }
+        done
+    }
+
+    fn try_apply_late(&mut self, log: &LogState, records: &[Record], events: &[Event]) -> Result<(), StoreError> {
+        let mut mark = mark(&*self.views, log.id)?;
+        let committed: Vec<Committed<'_>> = records
+            .iter()
+            .zip(events)
+            .map(|(record, event)| {
+                let (passed, late) = (event.passed, event.turn.late.saturating_sub(1));
+                let step = passed.saturating_add(late);
+                Committed::of(log.id, &log.name, record).understood(Late { step, passed })
+            })
+            .collect();
+        self.waited = events
+            .iter()
+            .map(|event| ((log.id, event.index), event.reference))
+            .collect();
+        let records = &committed;
+        Work { builder: self, records }.run()?;
+        self.events.extend(events.iter().map(|event| (log.id, *event)));
+        if let Some(event) = events.last() {
+            mark.turn = event.turn;
+        }
+        self.waited.clear();
+        self.finish([(log.id, &log.name, mark)].into_iter())
+    }
+
+    /// Writes what was collected, with how far it goes, and publishes that.
+    fn finish<'m>(
+        &mut self,
+        marks: impl Iterator<Item = (LogId, &'m LogName, Mark)> + Clone,
+    ) -> Result<(), StoreError> {
         self.sources.write(&mut self.batch);
         self.observer.write(&mut self.batch);
-        for (log, mark) in &marks {
-            self.batch
-                .of(Table::Mark)
-                .put(&log_prefix(*log), &mark.size.0.to_be_bytes());
+        for (log, _, mark) in marks.clone() {
+            self.batch.of(Table::Mark).put(&log_prefix(log), &mark.encode());
         }
-        self.write()?;
-        self.visible.publish(marks.values().map(|mark| (mark.name, mark.size)));
+        let known = self.known;
+        let happened: Vec<_> = self
+            .events
+            .drain(..)
+            .filter(|(_, event)| event.turn.number > known)
+            .collect();
+        for (log, event) in &happened {
+            event.put(*log, &mut self.batch);
+        }
+        self.write(!happened.is_empty())?;
+        for (log, event) in &happened {
+            self.visible.waiting.note(*log, event);
+        }
+        self.visible.publish(marks.map(|(_, name, mark)| (name, mark.size)));
+        Ok(())
+    }
+
+    /// The schema that a record waited for when it came, as a replay knows.
+    pub(super) fn waited_before(&self, record: &Committed<'_>) -> Option<SchemaRef> {
+        if self.waited.is_empty() || record.late.is_some() {
+            return None;
+        }
+        self.waited_for(record)
+    }
+
+    /// The schema that a record has waited for.
+    pub(super) fn waited_for(&self, record: &Committed<'_>) -> Option<SchemaRef> {
+        self.waited.get(&(record.log, record.index)).copied()
+    }
+
+    /// A record came that can not be read yet.
+    pub(super) fn wait(&mut self, record: &Committed<'_>, reference: SchemaRef) -> Result<(), StoreError> {
+        if record.late.is_some() {
+            let what = format!(
+                "record {} of log `{}` is to be understood, and {reference} is not known",
+                record.index, record.name
+            );
+            return Err(StoreError::Views(what));
+        }
+        let before = self.events.iter().rfind(|(log, _)| *log == record.log);
+        let turn = match before {
+            Some((_, event)) => event.turn,
+            None => mark(&*self.views, record.log)?.turn,
+        };
+        self.events.push((record.log, turn.waited(record.index, reference)));
         Ok(())
     }
 
@@ -119,27 +226,27 @@ impl Builder {
     fn marks<'r>(
         &self,
         records: &'r [Committed<'r>],
-    ) -> Result<(HashMap<LogId, Mark<'r>, RandomState>, usize), StoreError> {
-        let mut marks: HashMap<LogId, Mark<'_>, RandomState> = HashMap::default();
+    ) -> Result<(HashMap<LogId, Progress<'r>, RandomState>, usize), StoreError> {
+        let mut marks: HashMap<LogId, Progress<'_>, RandomState> = HashMap::default();
         let mut known = 0;
         for record in records {
             let mark = match marks.entry(record.log) {
                 Entry::Occupied(there) => there.into_mut(),
                 Entry::Vacant(place) => {
-                    let from = mark(&*self.views, record.log)?;
-                    place.insert(Mark {
+                    let to = mark(&*self.views, record.log)?;
+                    place.insert(Progress {
                         name: record.name,
-                        from,
-                        size: from,
+                        from: to.size,
+                        to,
                     })
                 }
             };
             if record.index < mark.from.next_index() {
                 known += 1;
-            } else if record.index == mark.size.next_index() {
-                mark.size = TreeSize(record.index.0 + 1);
+            } else if record.index == mark.to.size.next_index() {
+                mark.to.size = TreeSize(record.index.0 + 1);
             } else {
-                let due = mark.size.next_index();
+                let due = mark.to.size.next_index();
                 let what = format!(
                     "record {} of log `{}` comes where {due} is due",
                     record.index, record.name
@@ -150,11 +257,15 @@ impl Builder {
         Ok((marks, known))
     }
 
-    /// Writes the rows collected: one batch, sorted, not synced.
-    fn write(&mut self) -> Result<(), StoreError> {
+    /// Writes the rows collected: one batch, sorted; synced where it holds what can not be made again.
+    fn write(&mut self, durable: bool) -> Result<(), StoreError> {
         let mut write = WriteBatch::with_capacity_bytes(self.batch.bytes());
         self.batch.hand_over(&self.views, &mut write)?;
-        self.views.write_views(write)
+        if durable {
+            self.views.write_log(write)
+        } else {
+            self.views.write_views(write)
+        }
     }
 
     /// Drops every cache.
@@ -163,25 +274,14 @@ impl Builder {
         self.sources.clear();
         self.versions.clear();
         self.observer.clear();
+        self.events.clear();
+        self.waited.clear();
     }
 }
 
-/// The watermark of a log, before and after a batch.
-struct Mark<'r> {
+/// How far a log is, before and after a batch.
+struct Progress<'r> {
     name: &'r LogName,
     from: TreeSize,
-    size: TreeSize,
-}
-
-/// The size up to which a log's views are made.
-pub(crate) fn mark(rows: &impl Rows, log: LogId) -> Result<TreeSize, StoreError> {
-    let row = rows.row(Table::Mark, &log_prefix(log))?;
-    row.map_or(Ok(TreeSize(0)), |row| decode_mark(&row))
-}
-
-fn decode_mark(row: &[u8]) -> Result<TreeSize, StoreError> {
-    match row.try_into() {
-        Ok(size) => Ok(TreeSize(u64::from_be_bytes(size))),
-        Err(_) => Err(StoreError::corrupt(Table::Mark, "a watermark has eight bytes")),
-    }
+    to: Mark,
 }

@@ -2,12 +2,17 @@
 //!
 //! Within a log the first well-formed record of (`source`, `event_id`) counts; a later one with the same value is a
 //! duplicate, with another a conflict. An observation looks back seven days of recorded time to the record that
-//! counted, so that emitters that number from one do not collide for ever; intent looks back for ever.
+//! counted, so that emitters that number from one do not collide for ever; intent looks back for ever. Intent and
+//! observation are told apart: no observer can take an id away from intent.
+//!
+//! "First" is in the order of understanding: a record understood late displaces nothing that counted before.
 //!
 //! ```text
-//! v_event   log | event id | H8(source)            for each record that counts: index u64, recorded u64
-//!           log | event id | H8(source) | index    (empty)     a conflict
+//! v_event   log | event id | H8(source)            for each record that counts: index u64, recorded u64 [, step, passed]
+//!           log | event id | H8(source) | index    (empty), or step, passed     a conflict
 //! ```
+//!
+//! Step and passed are there where the record was understood late; the highest bit of the recorded time says so.
 //!
 //! The row of what counts is found by its whole key, so one filter settles the usual case: never seen. It grows by one
 //! entry a week at most. A decided record is in the batch or in the log, so values are compared, not digests of them.
@@ -16,6 +21,7 @@ use verdict_merkle::LeafIndex;
 use verdict_schemas::{EventId, Timestamp};
 
 use super::keys::{self, H8};
+use crate::cut::Late;
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::layout::{Damaged, Reader};
@@ -33,47 +39,46 @@ pub(crate) struct Counts {
     pub(crate) index: LeafIndex,
     /// When it was recorded.
     pub(crate) recorded: Timestamp,
+    /// The step by which it was understood, if it was not when it came.
+    pub(crate) late: Option<Late>,
 }
 
-impl Counts {
-    const BYTES: usize = 16;
+const UNDERSTOOD_LATE: u64 = 1 << 63;
 
-    /// Does a later record of the same event look back to this one?
+impl Counts {
+    /// Does a record of the same event that is understood after it look back to this one? One that is understood late
+    /// may have been recorded before it.
     pub(crate) fn stands_for(&self, recorded: Timestamp, intent: bool) -> bool {
-        intent || recorded.as_micros() - self.recorded.as_micros() < LOOK_BACK_US
+        intent || (recorded.as_micros() - self.recorded.as_micros()).abs() < LOOK_BACK_US
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let late = if self.late.is_some() { UNDERSTOOD_LATE } else { 0 };
         out.extend_from_slice(&self.index.0.to_be_bytes());
-        out.extend_from_slice(&keys::time_bytes(self.recorded));
+        out.extend_from_slice(&(self.recorded.as_micros().cast_unsigned() | late).to_be_bytes());
+        out.extend(self.late.iter().flat_map(|late| late.encode()));
     }
 
-    /// Every record that counts of a row, oldest first.
+    /// Every record that counts of a row, in the order in which they were understood.
     pub(crate) fn decode_all(row: &[u8]) -> Result<Vec<Self>, Damaged> {
-        let (entries, rest) = row.as_chunks::<{ Self::BYTES }>();
-        if !rest.is_empty() {
-            return Err(Damaged("an entry is cut short"));
+        let mut reader = Reader::new(row);
+        let mut all = Vec::new();
+        while reader.left() > 0 {
+            let index = LeafIndex(u64::from_be_bytes(reader.array()?));
+            let time = u64::from_be_bytes(reader.array()?);
+            let recorded = Timestamp::from_micros((time & !UNDERSTOOD_LATE).cast_signed())
+                .ok_or(Damaged("a time is out of range"))?;
+            let late = (time & UNDERSTOOD_LATE != 0)
+                .then(|| reader.array().map(|late| Late::decode(&late)))
+                .transpose()?;
+            all.push(Self { index, recorded, late });
         }
-        entries.iter().map(Self::decode).collect()
+        Ok(all)
     }
 
-    /// The last of a row.
-    pub(crate) fn last(row: &[u8]) -> Result<Option<Self>, Damaged> {
-        if row.is_empty() {
-            return Ok(None);
-        }
-        row.last_chunk()
-            .ok_or(Damaged("an entry is cut short"))
-            .and_then(Self::decode)
-            .map(Some)
-    }
-
-    fn decode(entry: &[u8; Self::BYTES]) -> Result<Self, Damaged> {
-        let mut reader = Reader::new(entry);
-        let index = LeafIndex(u64::from_be_bytes(reader.array()?));
-        let recorded = i64::from_be_bytes(reader.array()?);
-        let recorded = Timestamp::from_micros(recorded).ok_or(Damaged("a time is out of range"))?;
-        Ok(Self { index, recorded })
+    /// The first of those that a record looks back to.
+    pub(crate) fn standing(all: &[Self], recorded: Timestamp, intent: bool) -> Option<Self> {
+        all.iter().find(|counts| counts.stands_for(recorded, intent)).copied()
     }
 }
 
@@ -90,12 +95,12 @@ pub(crate) fn find(
     recorded: Timestamp,
     intent: bool,
 ) -> Result<Option<Counts>, StoreError> {
-    let key = keys::event(log, event_id, &keys::h8(source));
+    let key = keys::event(log, event_id, &keys::h8_emitter(&keys::h16(source), intent));
     let Some(row) = database.get(Table::Event, key.as_slice())? else {
         return Ok(None);
     };
-    let last = Counts::last(&row).map_err(|damage| StoreError::corrupt(Table::Event, damage.to_string()))?;
-    Ok(last.filter(|counts| counts.stands_for(recorded, intent)))
+    let all = Counts::decode_all(&row).map_err(|damage| StoreError::corrupt(Table::Event, damage.to_string()))?;
+    Ok(Counts::standing(&all, recorded, intent))
 }
 
 /// What E4 makes of a record.

@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! value   tag u8 | fields      1 malformed: rule, field?, detail          2 duplicate: index     3 conflict: index
-//!                              4 awaiting schema: u8 which kind, u64      5 unrouted: u8 why     6 unknown kind: name
+//!                              4 awaiting schema: reference               5 unrouted: u8 why     6 unknown kind: name
+//!                              7 awaiting schema and understood late: step, passed, reference behind its length, then
+//!                                the flag that it has since, if any
 //! ```
 
 use verdict_merkle::LeafIndex;
 use verdict_schemas::{Rejection, SchemaRef};
 
+use crate::cut::{Late, LogCut};
 use crate::incoming::RouteFlag;
 use crate::layout::{Damaged, Reader, put_bytes, put_optional, put_varint};
 
@@ -132,7 +135,7 @@ impl Flag {
                 of: LeafIndex(reader.varint()?),
             },
             4 => Self::AwaitingSchema {
-                reference: decode_reference(&reader.array()?)?,
+                reference: read_reference(reader.take(reader.left() as u64)?)?,
             },
             5 => Self::Unrouted {
                 reason: route_of(reader.u8()?)?,
@@ -165,7 +168,38 @@ fn route_of(code: u8) -> Result<Option<RouteFlag>, Damaged> {
     })
 }
 
-/// A reference to a schema, as keys and values have it.
+/// What is said of a record in a cut: its flag from the beginning, or the one since it was understood late.
+pub(crate) fn decode_at(bytes: &[u8], cut: LogCut) -> Result<Option<Flag>, Damaged> {
+    let mut reader = Reader::new(bytes);
+    if bytes.first() != Some(&UNDERSTOOD) {
+        return Flag::decode(bytes).map(Some);
+    }
+    reader.u8()?;
+    let late = Late::decode(&reader.array()?);
+    let reference = read_reference(reader.bytes()?)?;
+    let since = reader.take(reader.left() as u64)?;
+    if late.step >= cut.steps() {
+        return Ok(Some(Flag::AwaitingSchema { reference }));
+    }
+    if since.is_empty() {
+        Ok(None)
+    } else {
+        Flag::decode(since).map(Some)
+    }
+}
+
+/// The row of a record that waited for a schema and was understood late; `since` is what is said of it then.
+pub(crate) fn encode_understood(reference: &SchemaRef, late: Late, since: Option<&Flag>) -> Vec<u8> {
+    let mut out = vec![UNDERSTOOD];
+    out.extend_from_slice(&late.encode());
+    put_bytes(&mut out, &encode_reference(reference));
+    out.extend(since.map(Flag::encode).unwrap_or_default());
+    out
+}
+
+const UNDERSTOOD: u8 = 7;
+
+/// A reference to a schema, as keys and values have it: no one is the beginning of another.
 pub(crate) fn encode_reference(reference: &SchemaRef) -> [u8; 9] {
     let (tag, id) = match reference {
         SchemaRef::Confluent(id) => (1, u64::from(*id)),
@@ -179,9 +213,10 @@ pub(crate) fn encode_reference(reference: &SchemaRef) -> [u8; 9] {
 }
 
 /// What [`encode_reference`] wrote.
-pub(crate) fn decode_reference(bytes: &[u8; 9]) -> Result<SchemaRef, Damaged> {
-    let [tag, id @ ..] = bytes;
-    let id = u64::from_be_bytes(*id);
+pub(crate) fn read_reference(bytes: &[u8]) -> Result<SchemaRef, Damaged> {
+    let mut reader = Reader::new(bytes);
+    let (tag, id) = (reader.u8()?, u64::from_be_bytes(reader.array()?));
+    reader.end()?;
     match tag {
         1 => u32::try_from(id)
             .map(SchemaRef::Confluent)

@@ -23,6 +23,9 @@ pub(crate) trait Ordered: Rows {
     /// An iterator over a table; it can not outlive what it reads.
     fn raw_iterator(&self, table: Table, options: ReadOptions) -> Result<DBRawIterator<'_>, StoreError>;
 
+    /// Is there such a table? A store of an earlier release that is read only may lack one.
+    fn holds(&self, table: Table) -> bool;
+
     /// Told of each key read.
     fn has_read(&self, keys: u64);
 }
@@ -30,6 +33,10 @@ pub(crate) trait Ordered: Rows {
 impl Ordered for Database {
     fn raw_iterator(&self, table: Table, options: ReadOptions) -> Result<DBRawIterator<'_>, StoreError> {
         Ok(self.raw().raw_iterator_cf_opt(self.cf(table)?, options))
+    }
+
+    fn holds(&self, table: Table) -> bool {
+        self.cf(table).is_ok()
     }
 
     fn has_read(&self, _: u64) {}

@@ -5,12 +5,14 @@
 //! value of v_trace, v_decision                                                  kind u8 | outcome u8 | f u64
 //! ```
 //!
-//! So a scan can leave out a kind or an outcome without reading a record.
+//! So a scan can leave out a kind or an outcome without reading a record. Where the record was understood late, the step
+//! stands behind that: step u64 | passed u64.
 
 use verdict_schemas::{Body, Cited, DecisionProjection, Event, Kind, Outcome, Timestamp};
 
 use super::keys::{self, H16, Key, h16, h16_typed, h16_version};
 use super::rows::Batch;
+use crate::cut::Late;
 use crate::names::LogId;
 use crate::tables::Table;
 
@@ -24,41 +26,68 @@ pub(crate) struct Place {
     pub(crate) kind: Kind,
     /// Of a decision.
     pub(crate) outcome: Option<Outcome>,
+    /// The step by which it was understood, if it was not when it came.
+    pub(crate) late: Option<Late>,
 }
 
 impl Place {
-    fn note(&self) -> [u8; 2] {
-        [self.kind as u8, self.outcome.map_or(0, |outcome| outcome as u8)]
+    /// What a row says beside its key: `f` where the key does not.
+    fn note(&self, f: bool) -> Note {
+        let mut note = Note::default();
+        note.push(&[self.kind as u8, self.outcome.map_or(0, |outcome| outcome as u8)]);
+        if f {
+            note.push(&keys::time_bytes(self.f));
+        }
+        if let Some(late) = self.late {
+            note.push(&late.encode());
+        }
+        note
     }
 
     /// v_time: the only index of what is in an `_unrouted` log.
     pub(crate) fn by_time(&self, batch: &mut Batch) {
-        batch
-            .of(Table::Time)
-            .put(Key::log(self.log).at(self.f, self.index).as_slice(), &self.note());
+        batch.of(Table::Time).put(
+            Key::log(self.log).at(self.f, self.index).as_slice(),
+            self.note(false).as_slice(),
+        );
     }
 
     fn by_name(&self, batch: &mut Batch, table: Table, name: &H16) {
         batch.of(table).put(
             Key::log(self.log).with(name).at(self.f, self.index).as_slice(),
-            &self.note(),
+            self.note(false).as_slice(),
         );
     }
 
     fn by_id(&self, batch: &mut Batch, table: Table, id: &str) {
-        let [kind, outcome] = self.note();
-        let mut value = [kind, outcome, 0, 0, 0, 0, 0, 0, 0, 0];
-        if let Some(f) = value.last_chunk_mut() {
-            *f = keys::time_bytes(self.f);
-        }
-        batch
-            .of(table)
-            .put(Key::log(self.log).with(&h16(id)).index(self.index).as_slice(), &value);
+        let key = Key::log(self.log).with(&h16(id)).index(self.index);
+        batch.of(table).put(key.as_slice(), self.note(true).as_slice());
     }
 
     fn by_kind(&self, batch: &mut Batch) {
         let key = Key::log(self.log).with(&[self.kind as u8]).at(self.f, self.index);
-        batch.of(Table::Kind).put(key.as_slice(), &self.note());
+        batch.of(Table::Kind).put(key.as_slice(), self.note(false).as_slice());
+    }
+}
+
+/// The value of an index row, on the stack.
+#[derive(Clone, Copy, Default)]
+struct Note {
+    bytes: [u8; 2 + 8 + Late::BYTES],
+    len: usize,
+}
+
+impl Note {
+    fn push(&mut self, part: &[u8]) {
+        // The parts that there are fit.
+        if let Some(room) = self.bytes.get_mut(self.len..self.len + part.len()) {
+            room.copy_from_slice(part);
+            self.len += part.len();
+        }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 

@@ -1,10 +1,8 @@
-//! `v_intent`: the intent of a log in the form that the fold reads, one row per event, as JSON.
-
-use verdict_fold::Intent;
-use verdict_merkle::LeafIndex;
+//! `v_intent`: the intent of a log in the form that the fold reads, one row per step, as JSON.
 
 use crate::error::StoreError;
 use crate::tables::Table;
+use verdict_fold::Intent;
 
 /// The row of an intent.
 pub(crate) fn encode(intent: &Intent) -> Result<Vec<u8>, StoreError> {
@@ -12,6 +10,6 @@ pub(crate) fn encode(intent: &Intent) -> Result<Vec<u8>, StoreError> {
 }
 
 /// What a row says.
-pub(crate) fn decode(index: LeafIndex, row: &[u8]) -> Result<Intent, StoreError> {
-    serde_json::from_slice(row).map_err(|error| StoreError::corrupt(Table::Intent, format!("index {index}: {error}")))
+pub(crate) fn decode(step: u64, row: &[u8]) -> Result<Intent, StoreError> {
+    serde_json::from_slice(row).map_err(|error| StoreError::corrupt(Table::Intent, format!("step {step}: {error}")))
 }

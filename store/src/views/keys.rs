@@ -5,9 +5,11 @@
 //! v_actor .. v_version   log u32 | H16(name) | f u64 | index u64        also v_resource, v_agent, v_object
 //! v_kind                 log u32 | kind u8 | f u64 | index u64
 //! v_trace, v_decision    log u32 | H16(name) | index u64
-//! v_event                log u32 | event id 16 | H8(source)             what counts; then, of the same id,
+//! v_event                log u32 | event id 16 | H8(source)             what counts; then, of the same id, (of intent the
+//!                                                                      last byte of H8 is inverted)
 //!                        log u32 | event id 16 | H8(source) | index u64  each conflict
-//! v_flag, v_intent       log u32 | index u64
+//! v_flag                 log u32 | index u64
+//! v_intent               log u32 | step u64
 //! v_source               log u32 | H16(source) [| H8(incarnation)]
 //! v_series               log u32 | H16(environment, scope, policy, version)
 //! observed               log u32 | environment u32 | the fold's own key; environment 0 names the environments
@@ -196,6 +198,15 @@ impl AsRef<[u8]> for Key {
 
 /// Bytes of a key of `v_event` that holds what counts.
 pub(crate) const EVENT: usize = 28;
+
+/// H8 of an emitter within E4: what it intends and what it observes never stand for one another.
+pub(crate) fn h8_emitter(source: &H16, intent: bool) -> H8 {
+    let mut hash = h8_of(source);
+    if intent && let Some(last) = hash.last_mut() {
+        *last = !*last;
+    }
+    hash
+}
 
 /// `v_event` of what counts.
 pub(crate) fn event(log: LogId, id: EventId, source: &H8) -> Key {

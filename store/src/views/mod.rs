@@ -18,8 +18,9 @@
 //!
 //! # What keeps them honest
 //!
-//! - A view is a function of the records of its log, in index order, of the writer schemas archived, and of
-//!   [`VERSION`]. Nothing depends on batches, restarts or a clock; `audit` rebuilds everything and compares bytes (A6).
+//! - A view is a function of the records of its log, of the writer schemas archived, of when a record was understood
+//!   that had to wait for one ([`late`]), and of [`VERSION`]. Nothing depends on batches, restarts or a clock; `audit`
+//!   rebuilds everything and compares bytes (A6).
 //! - Rows of one log never depend on another log (A7), but for intent of `_platform`, which questions join, not views.
 //! - Only the first well-formed record of an event counts; only what counts is indexed and folded (E4).
 //! - `_unrouted` logs are for display: their records are flagged, findable by time and event id, and mean nothing.
@@ -29,11 +30,13 @@ pub(crate) mod audit;
 pub(crate) mod builder;
 mod coverage;
 pub(crate) mod dedup;
-mod flag;
+pub(crate) mod flag;
 pub(crate) mod fold_rows;
 mod index;
 pub(crate) mod intents;
 pub(crate) mod keys;
+pub(crate) mod late;
+pub(crate) mod mark;
 pub(crate) mod observed;
 pub(crate) mod rebuild;
 mod rows;
@@ -42,7 +45,9 @@ mod source_stats;
 mod sources;
 pub(crate) mod versions;
 mod visible;
+pub(crate) mod waiting;
 
+use verdict_fold::Understood;
 use verdict_merkle::LeafIndex;
 use verdict_schemas::Timestamp;
 
@@ -53,14 +58,16 @@ pub use source_stats::SourceStats;
 pub use versions::CitedVersion;
 pub(crate) use visible::Visible;
 
+use crate::cut::Late;
 use crate::incoming::RouteFlag;
 use crate::names::{LogId, LogName};
 use crate::record::Record;
 
 /// The version of the views: what rows hold and how they are made. A store whose views have another is rebuilt at open.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
-/// A record that is durable, borrowed from wherever it is. Of each log they come without a gap and in order.
+/// A record that is durable, borrowed from wherever it is. Of each log they come without a gap and in order, but for those
+/// that are understood late.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Committed<'a> {
     /// Its log, as keys name it.
@@ -77,6 +84,10 @@ pub(crate) struct Committed<'a> {
     pub(crate) content_type: Option<&'a str>,
     /// Why it is in an `_unrouted` log.
     pub(crate) route: Option<RouteFlag>,
+    /// Where it stands among the steps by which its log is understood.
+    pub(crate) place: Understood,
+    /// The step by which it is understood now, if it could not be when it came.
+    pub(crate) late: Option<Late>,
 }
 
 impl<'a> Committed<'a> {
@@ -90,6 +101,32 @@ impl<'a> Committed<'a> {
             value: &record.value,
             content_type: record.content_type(),
             route: record.route,
+            place: Understood::at_once(record.index.0),
+            late: None,
+        }
+    }
+
+    /// The same in a log in which so many steps were taken out of turn before.
+    pub(crate) fn behind(self, late: u64) -> Self {
+        Self {
+            place: Understood {
+                step: self.index.0.saturating_add(late),
+                ..self.place
+            },
+            ..self
+        }
+    }
+
+    /// The same, understood by a step out of turn.
+    pub(crate) fn understood(self, late: Late) -> Self {
+        Self {
+            place: Understood {
+                index: self.index.0,
+                step: late.step,
+                late: true,
+            },
+            late: Some(late),
+            ..self
         }
     }
 }

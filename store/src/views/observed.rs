@@ -144,7 +144,7 @@ impl Observer {
                 match &item.what {
                     What::Decision(decision) => cite(&mut seat.rows, &mut space, record, decision)?,
                     What::Event(event) => {
-                        let observed = observations(event, record.index.0, record.recorded);
+                        let observed = observations(event, record.place, record.recorded);
                         for observation in observed.iter().flat_map(|(_, observations)| observations) {
                             seat.rows.observe(&mut space, observation).map_err(damaged)?;
                         }
@@ -228,7 +228,7 @@ fn cite(
         };
         let citation = CitationRef {
             f,
-            index: record.index.0,
+            place: record.place,
             position,
             event_id: decision.event_id,
             agent,

@@ -1,16 +1,17 @@
-//! Making views again: what a crash lost, what a schema that arrived makes readable, or everything.
+//! Making views again: what a crash lost, or everything; and making what could not be made before its schema was known.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocksdb::WriteBatch;
 use verdict_merkle::{LeafIndex, TreeSize};
-use verdict_schemas::{SchemaRef, WriterSchemas};
+use verdict_schemas::{Resolved, SchemaRef, Timestamp, WriterSchemas};
 
-use super::builder::{Builder, VERSION_KEY, mark};
-use super::flag::decode_reference;
-use super::keys::Key;
+use super::builder::Builder;
+use super::late::{self, What};
+use super::mark::{Mark, VERSION_KEY, mark};
 use super::{Committed, VERSION, Visible};
+use crate::clock::Clock;
 use crate::database::{Database, Rows};
 use crate::error::StoreError;
 use crate::keys::{after_log, log_prefix};
@@ -45,8 +46,8 @@ impl Builder {
     fn publish(&self) -> Result<(), StoreError> {
         let mut sizes = Vec::new();
         for log in state::all(&*self.kept)? {
-            let size = mark(&*self.views, log.id)?;
-            sizes.push((log.name, size));
+            let made = mark(&*self.views, log.id)?;
+            sizes.push((log.name, made.size));
         }
         self.visible.publish(sizes.iter().map(|(name, size)| (name, *size)));
         Ok(())
@@ -114,9 +115,46 @@ impl Builder {
         self.publish()
     }
 
-    /// Applies the records of a log from its watermark up to `size`.
+    /// Makes what is missing of a log up to `size` records, with everything that came out of turn meanwhile: what is kept
+    /// of that is met again, in the same order.
     pub(crate) fn replay(&mut self, log: &LogState, size: TreeSize) -> Result<(), StoreError> {
-        let from = mark(&*self.views, log.id)?;
+        let made = mark(&*self.views, log.id)?;
+        let events = late::events_after(&*self.kept, log.id, made.size, &made.turn)?;
+        self.known = events.last().map_or(0, |event| event.turn.number);
+        self.waited = events
+            .iter()
+            .filter(|event| event.what == What::Waited)
+            .map(|event| ((log.id, event.index), event.reference))
+            .collect();
+        let waited = std::mem::take(&mut self.waited);
+        let mut next = made.size;
+        let understood: Vec<_> = events
+            .into_iter()
+            .filter(|event| event.what == What::Understood)
+            .collect();
+        for steps in understood.chunk_by(|one, other| one.passed == other.passed) {
+            let passed = TreeSize(steps.first().map_or(0, |step| step.passed));
+            self.waited.clone_from(&waited);
+            self.replay_records(log, next, passed)?;
+            next = next.max(passed);
+            for steps in steps.chunks(self.max_events) {
+                let mut records = Vec::with_capacity(steps.len());
+                for step in steps {
+                    let record = read::record(&*self.kept, log.id, step.index)?;
+                    records.push(record.ok_or_else(|| missing(log, step.index.0))?);
+                }
+                self.apply_late(log, &records, steps)?;
+            }
+        }
+        self.waited = waited;
+        self.replay_records(log, next, size)?;
+        self.waited.clear();
+        self.known = 0;
+        Ok(())
+    }
+
+    /// Applies the records of a log from one size up to another.
+    fn replay_records(&mut self, log: &LogState, from: TreeSize, size: TreeSize) -> Result<(), StoreError> {
         if from >= size {
             return Ok(());
         }
@@ -127,11 +165,7 @@ impl Builder {
         let mut next = from.0;
         let mut said = Instant::now();
         while next < size.0 {
-            let Some(record) = records.next() else {
-                let reason = format!("log `{}`: index {next} is missing", log.name);
-                return Err(StoreError::corrupt(Table::Records, reason));
-            };
-            let record = record?;
+            let record = records.next().ok_or_else(|| missing(log, next))??;
             bytes += record.value.len();
             chunk.push(record);
             next += 1;
@@ -151,28 +185,89 @@ impl Builder {
         }
         Ok(())
     }
+
+    /// Understands the records that wait for a schema and need not any more, out of turn: of the logs that may have such.
+    /// What is understood by it holds from now on, after everything that was answered before (E3).
+    ///
+    /// # Errors
+    /// When records or rows can not be read or written.
+    pub(crate) fn understand(&mut self, clock: &Clock, reference: &SchemaRef) -> Result<(), StoreError> {
+        let Resolved::Known(schema) = self.schemas.resolve_at(reference, Timestamp::MIN) else {
+            return Ok(());
+        };
+        let logs = match self.visible.waiting.logs(reference) {
+            Some(logs) => logs.into_iter().collect(),
+            None => state::all(&*self.kept)?
+                .into_iter()
+                .map(|log| log.id)
+                .collect::<Vec<_>>(),
+        };
+        for log in logs {
+            let Some(log) = state::by_id(&*self.kept, log)? else {
+                continue;
+            };
+            loop {
+                let waiting = late::waiting(&*self.kept, log.id, reference, self.max_events)?;
+                if waiting.is_empty() {
+                    break;
+                }
+                let time = clock.begin_late(self.last_step(log.id)?);
+                let done = self.understand_now(&log, &waiting, (*reference, &schema.hash()), time);
+                clock.end_late();
+                done?;
+            }
+            self.visible.waiting.done(reference, log.id);
+        }
+        Ok(())
+    }
+
+    /// When the last step of a log was taken.
+    fn last_step(&self, log: LogId) -> Result<Timestamp, StoreError> {
+        let mark = mark(&*self.views, log)?;
+        let last = match mark.size.0.checked_sub(1) {
+            Some(last) => read::record(&*self.kept, log, LeafIndex(last))?,
+            None => None,
+        };
+        Ok(last.map_or(mark.turn.time, |last| last.recorded_time.max(mark.turn.time)))
+    }
+
+    fn understand_now(
+        &mut self,
+        log: &LogState,
+        waiting: &[LeafIndex],
+        (reference, schema): (SchemaRef, &[u8; 32]),
+        time: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Mark { size, mut turn } = mark(&*self.views, log.id)?;
+        let (mut records, mut events) = (Vec::new(), Vec::new());
+        for index in waiting {
+            let record = read::record(&*self.kept, log.id, *index)?;
+            records.push(record.ok_or_else(|| missing(log, index.0))?);
+            let event = turn.understood((size, *index), reference, schema, time);
+            turn = event.turn;
+            events.push(event);
+        }
+        self.apply_late(log, &records, &events)
+    }
+
+    /// Finds which logs wait for which schemas, and understands what need not wait any more: a crash may have come between
+    /// the archiving and that.
+    ///
+    /// # Errors
+    /// When records or rows can not be read or written.
+    pub(crate) fn look_for_waiting(&mut self, clock: &Clock) -> Result<(), StoreError> {
+        for log in state::all(&*self.kept)? {
+            for reference in late::waited_for(&*self.kept, log.id)? {
+                self.visible.waiting.add(reference, log.id);
+            }
+        }
+        for reference in self.visible.waiting.references() {
+            self.understand(clock, &reference)?;
+        }
+        Ok(())
+    }
 }
 
-/// The schemas that records wait for, and the logs they are in.
-///
-/// # Errors
-/// When the rows can not be read.
-pub(crate) fn awaiting(database: &Database) -> Result<Vec<(SchemaRef, LogId)>, StoreError> {
-    let mut waiting = Vec::new();
-    for log in state::all(database)? {
-        let from = Key::log(log.id).index(u64::MAX);
-        let mut rows = database.raw().raw_iterator_cf(database.cf(Table::Flag)?);
-        rows.seek(from.as_slice());
-        while let Some(reference) = rows.key().and_then(|key| key.strip_prefix(from.as_slice())) {
-            // The row of the index itself, which no record has, would be empty here.
-            if let Some(reference) = reference.first_chunk() {
-                let reference = decode_reference(reference)
-                    .map_err(|damage| StoreError::corrupt(Table::Flag, damage.to_string()))?;
-                waiting.push((reference, log.id));
-            }
-            rows.next();
-        }
-        rows.status()?;
-    }
-    Ok(waiting)
+fn missing(log: &LogState, index: u64) -> StoreError {
+    StoreError::corrupt(Table::Records, format!("log `{}`: index {index} is missing", log.name))
 }

@@ -71,18 +71,26 @@ fn length(bytes: &[u8]) -> u32 {
 pub(crate) struct Batch {
     /// By table, in the order of [`Table::ALL`].
     tables: [Rows; Table::ALL.len()],
+    /// Rows to take away: of none that is put.
+    gone: Vec<(Table, Vec<u8>)>,
 }
 
 impl Batch {
     pub(crate) fn new() -> Self {
         Self {
             tables: std::array::from_fn(|_| Rows::default()),
+            gone: Vec::new(),
         }
     }
 
     /// The rows of a table.
     pub(crate) fn of(&mut self, table: Table) -> &mut Rows {
         &mut self.tables[table as usize]
+    }
+
+    /// Takes a row away.
+    pub(crate) fn delete(&mut self, table: Table, key: Vec<u8>) {
+        self.gone.push((table, key));
     }
 
     /// Adds every row, each key once and in the order of keys, to `write`; keeps the memory for the next batch.
@@ -100,6 +108,9 @@ impl Batch {
             for row in rows.iter() {
                 write.put_cf(cf, key_of(bytes, *row), value_of(bytes, *row));
             }
+        }
+        for (table, key) in &self.gone {
+            write.delete_cf(database.cf(*table)?, key);
         }
         self.clear();
         Ok(())
@@ -119,6 +130,7 @@ impl Batch {
             rows.bytes.clear();
             rows.rows.clear();
         }
+        self.gone.clear();
     }
 }
 

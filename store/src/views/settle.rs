@@ -9,6 +9,7 @@ use super::Committed;
 use super::apply::{Item, Work};
 use super::dedup::{Candidate, Counts, Standing};
 use super::keys::Key;
+use crate::cut::Late;
 use crate::error::StoreError;
 use crate::log::read;
 use crate::tables::Table;
@@ -49,33 +50,39 @@ impl Work<'_, '_> {
         row.clear();
         row.extend_from_slice(found.as_deref().unwrap_or_default());
         let held = row.len();
-        let last = Counts::last(row).map_err(|damage| StoreError::corrupt(Table::Event, damage.to_string()))?;
+        let all = Counts::decode_all(row).map_err(|damage| StoreError::corrupt(Table::Event, damage.to_string()))?;
         // What counts, and where it is in the batch if it is there.
-        let mut last = last.map(|counts| (counts, None));
+        let mut all: Vec<_> = all.into_iter().map(|counts| (counts, None)).collect();
         for candidate in group {
             let (Some(record), Some(item)) = (self.records.get(candidate.place), items.get_mut(candidate.place)) else {
                 continue;
             };
             let recorded = record.recorded;
-            let intent = item.what.identity().is_some_and(|(_, kind)| kind.is_intent());
-            match last.filter(|(counts, _)| counts.stands_for(recorded, intent)) {
+            let intent = item.what.identity().is_some_and(|(_, intent)| intent);
+            match all
+                .iter()
+                .find(|(counts, _)| counts.stands_for(recorded, intent))
+                .copied()
+            {
                 None => {
                     let counts = Counts {
                         index: record.index,
                         recorded,
+                        late: record.late,
                     };
                     counts.encode(row);
-                    last = Some((counts, Some(record)));
+                    all.push((counts, Some(record)));
                 }
                 Some((first, here)) if self.same_value(record, first, here)? => {
                     item.standing = Standing::Duplicate(first.index);
                 }
                 Some((first, _)) => {
                     item.standing = Standing::Conflict(first.index);
-                    self.builder
-                        .batch
-                        .of(Table::Event)
-                        .put(key.index(record.index.0).as_slice(), &[]);
+                    let late = record.late.map(Late::encode);
+                    self.builder.batch.of(Table::Event).put(
+                        key.index(record.index.0).as_slice(),
+                        late.as_ref().map_or(&[], |late| &late[..]),
+                    );
                 }
             }
         }

@@ -10,6 +10,7 @@ use verdict_merkle::TreeSize;
 
 use crate::names::LogName;
 use crate::read::IntentCache;
+use crate::views::waiting::Waiting;
 
 /// The watermarks in memory, and a way to wait for them.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Visible {
     rounds: watch::Sender<u64>,
     /// What questions remember of the intent of logs.
     pub(crate) intents: IntentCache,
+    /// The schemas that records wait for.
+    pub(crate) waiting: Waiting,
 }
 
 impl Visible {
@@ -27,6 +30,7 @@ impl Visible {
             sizes: RwLock::default(),
             rounds: watch::Sender::new(0),
             intents: IntentCache::default(),
+            waiting: Waiting::default(),
         }
     }
 

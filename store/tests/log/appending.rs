@@ -35,7 +35,7 @@ fn what_is_acknowledged_is_visible_provable_and_there_after_a_restart() {
         );
         let info = store.snapshot().log(&log("acme")).unwrap().unwrap();
         assert_eq!(
-            (info.visible, info.size),
+            (info.visible.size, info.size),
             (TreeSize(number + 1), TreeSize(number + 1)),
             "visible when acknowledged"
         );

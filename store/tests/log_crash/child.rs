@@ -126,11 +126,11 @@ fn until_full(store: &Store) {
     say(&format!("then {again}"));
     let snapshot = store.snapshot();
     let acme = snapshot.log(&"acme".parse().unwrap()).unwrap().unwrap();
-    let readable = (0..acme.visible.0).all(|index| {
+    let readable = (0..acme.visible.size.0).all(|index| {
         snapshot
             .record(acme.id, verdict_store::LeafIndex(index))
             .unwrap()
             .is_some()
     });
-    say(&format!("readable {readable} {}", acme.visible));
+    say(&format!("readable {readable} {}", acme.visible.size));
 }

@@ -1,9 +1,9 @@
 //! Look-ups at a cut: the same answer now as when the log was that long (A6).
 
 use proptest::prelude::*;
-use verdict_fold::IntentLog;
+use verdict_fold::{IntentLog, Understood};
 use verdict_schemas::{Body, Kind};
-use verdict_store::{LeafIndex, Order, TreeSize};
+use verdict_store::{LeafIndex, LogCut, Order};
 
 use crate::fixture::feed;
 use crate::stream::{LOGS, coming};
@@ -22,15 +22,16 @@ proptest! {
         let (now, then) = (long.store.snapshot(), short.store.snapshot());
         for name in &LOGS[..3] {
             let Some(log) = short.log(name) else { continue };
-            let cut = log.size;
+            let (cut, size) = (log.visible, log.size);
+            prop_assert_eq!(cut.size, size);
             let id = long.log(name).unwrap().id;
-            prop_assert_eq!(now.root_at(id, cut).unwrap(), log.root);
-            prop_assert_eq!(now.recorded_time(id, cut).unwrap(), Some(log.last_recorded));
-            prop_assert!(now.size_at(id, log.last_recorded).unwrap() >= cut);
-            prop_assert_eq!(then.size_at(log.id, log.last_recorded).unwrap(), cut);
+            prop_assert_eq!(now.root_at(id, size).unwrap(), log.root);
+            prop_assert_eq!(now.recorded_time(id, size).unwrap(), Some(log.last_recorded));
+            prop_assert!(now.size_at(id, log.last_recorded).unwrap() >= size);
+            prop_assert_eq!(then.size_at(log.id, log.last_recorded).unwrap(), size);
             let before = log.last_recorded.minus_micros(1);
             prop_assert_eq!(now.size_at(id, before).unwrap(), then.size_at(log.id, before).unwrap());
-            prop_assert!(now.size_at(id, before).unwrap() < cut);
+            prop_assert!(now.size_at(id, before).unwrap() < size);
 
             prop_assert_eq!(now.sources(id, cut).unwrap(), then.sources(log.id, cut).unwrap());
             for order in [Order::OldestFirst, Order::NewestFirst] {
@@ -69,7 +70,7 @@ proptest! {
             let kept = now.intents(id, cut).unwrap().unwrap();
             prop_assert_eq!(told(&kept, cut), told(&intents, cut));
             // The whole of it, then the cut again: what was added since is not seen in it.
-            let whole = long.log(name).unwrap().size;
+            let whole = long.log(name).unwrap().visible;
             let kept = now.intents(id, whole).unwrap().unwrap();
             prop_assert_eq!(told(&kept, cut), told(&intents, cut));
         }
@@ -83,7 +84,9 @@ trait Extend {
 
 impl Extend for IntentLog {
     fn extend_with(&mut self, counted: &crate::fixture::Counted) {
-        if let Some(intent) = verdict_fold::intent(&counted.event, counted.index.0, counted.recorded) {
+        if let Some(intent) =
+            verdict_fold::intent(&counted.event, Understood::at_once(counted.index.0), counted.recorded)
+        {
             assert_ne!(counted.event.body.kind(), Kind::Decision);
             self.push(intent);
         }
@@ -91,8 +94,8 @@ impl Extend for IntentLog {
 }
 
 /// What a cut of intent says, as text.
-fn told(log: &IntentLog, cut: TreeSize) -> String {
-    let cut = log.cut(cut.0);
+fn told(log: &IntentLog, cut: LogCut) -> String {
+    let cut = log.cut(cut.steps());
     let rollouts: Vec<_> = cut.rollouts().map(|rollout| format!("{rollout:?}")).collect();
     let objects: Vec<_> = (0..2)
         .map(|id| verdict_schemas::ObjectName {

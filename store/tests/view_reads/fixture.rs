@@ -96,7 +96,7 @@ impl Fed {
         for index in (0..log.size.0).map(LeafIndex) {
             let (record, interpretation) = snapshot.event(log.id, index).unwrap().unwrap();
             let counts = snapshot
-                .flag(log.id, index)
+                .flag(log.id, index, log.visible)
                 .unwrap()
                 .is_none_or(|flag: Flag| flag.counts());
             if let (Interpretation::Event(event), true) = (interpretation, counts) {

@@ -1,9 +1,9 @@
 //! The fold's rows, as kept and read, say what the sweep over all observations of the cut says.
 
 use proptest::prelude::*;
-use verdict_fold::{Observation, Observed, SeriesHistory, SeriesKey, SweptSeries, observations};
+use verdict_fold::{Observation, Observed, SeriesHistory, SeriesKey, SweptSeries, Understood, observations};
 use verdict_schemas::{Body, Environment, Timestamp};
-use verdict_store::TreeSize;
+use verdict_store::{LogCut, TreeSize};
 
 use crate::fixture::feed;
 use crate::stream::{LOGS, coming, seconds};
@@ -30,13 +30,13 @@ proptest! {
         let snapshot = fed.store.snapshot();
         for name in &LOGS[..2] {
             let Some(log) = fed.log(name) else { continue };
-            let cut = TreeSize(cut_at.min(log.size.0));
+            let cut = LogCut { size: TreeSize(cut_at.min(log.size.0)), late: 0 };
             let counted = fed.counted(&log);
             for environment in snapshot.environments(log.id).unwrap() {
                 let facts: Vec<Observation> = counted
                     .iter()
-                    .filter(|it| cut.contains(it.index))
-                    .filter_map(|it| observations(&it.event, it.index.0, it.recorded))
+                    .filter(|it| cut.size.contains(it.index))
+                    .filter_map(|it| observations(&it.event, Understood::at_once(it.index.0), it.recorded))
                     .filter(|(of, _)| *of == environment)
                     .flat_map(|(_, observations)| observations)
                     .collect();
@@ -62,7 +62,7 @@ proptest! {
                         for version in ["v0", "v1", "v2"].map(verdict_schemas::Version::new) {
                             let exercised = counted
                                 .iter()
-                                .filter(|it| cut.contains(it.index) && it.event.meta.environment.as_ref() == Some(&environment))
+                                .filter(|it| cut.size.contains(it.index) && it.event.meta.environment.as_ref() == Some(&environment))
                                 .filter(|it| matches!(&it.event.body, Body::Decision(decision) if decision.policies.iter().any(
                                     |cited| (&cited.scope, &cited.policy, &cited.version) == (&key.scope, &key.policy, &version))))
                                 .map(|it| it.event.meta.event_time.min(it.recorded))

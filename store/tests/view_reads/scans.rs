@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use verdict_fold::{intended_at, observed_at};
 use verdict_schemas::{Body, Event, Kind, Timestamp};
-use verdict_store::{Entry, Index, LeafIndex, LogInfo, Order, Snapshot, TimeRange, TreeSize};
+use verdict_store::{Entry, Index, LeafIndex, LogCut, LogInfo, Order, Snapshot, TimeRange, TreeSize};
 
 use crate::fixture::{Counted, feed};
 use crate::stream::{LOGS, coming, seconds};
@@ -96,14 +96,14 @@ proptest! {
         for (log, which, name, newest, from, until, cut, page) in questions {
             let Some(log) = fed.log(LOGS[log]) else { continue };
             let index = index(&snapshot, &log, which, name);
-            let (from, until, cut) = (from.map(seconds), until.map(seconds), TreeSize(cut.min(log.size.0)));
+            let (from, until, cut) = (from.map(seconds), until.map(seconds), LogCut { size: TreeSize(cut.min(log.size.0)), late: 0 });
             let order = if newest { Order::NewestFirst } else { Order::OldestFirst };
             let range = TimeRange { from, until };
 
             let counted = fed.counted(&log);
             let mut expected: Vec<(Timestamp, LeafIndex)> = counted
                 .iter()
-                .filter(|it| cut.contains(it.index) && is_in(&index, &it.event))
+                .filter(|it| cut.size.contains(it.index) && is_in(&index, &it.event))
                 .map(|it| (acts_at(it), it.index))
                 .filter(|(f, _)| from.is_none_or(|from| from <= *f) && until.is_none_or(|until| *f < until))
                 .collect();

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use verdict_fold::rows::{Cut, RowSeries, RowsError};
 use verdict_fold::{Evidence, IntentCut, IntentLog, Observation, Question, SeriesKey, effective};
 use verdict_schemas::{Environment, TenantId, Timestamp};
-use verdict_store::{LogId, LogName, ObservedAt, ObservedRows, Options, Snapshot, Store, StoreError, TreeSize};
+use verdict_store::{LogCut, LogId, LogName, ObservedAt, ObservedRows, Options, Snapshot, Store, StoreError};
 use verdict_tests::server::Server;
 
 use crate::events::mixed;
@@ -193,7 +193,7 @@ fn ask(store: &Store, moment: Moment) -> Result<u64> {
     let platform = cut(&snapshot, &TenantId::platform(), moment.known_at)?;
     let none = || Arc::new(IntentLog::new(TenantId::platform()));
     let platform = match platform {
-        Some((log, size)) => (snapshot.intents(log, size)?.unwrap_or_else(none), size.0),
+        Some((log, cut)) => (snapshot.intents(log, cut)?.unwrap_or_else(none), cut.steps()),
         None => (none(), 0),
     };
     let own = snapshot.intents(log, size)?.context("a tenant's log has intent")?;
@@ -207,7 +207,7 @@ fn ask(store: &Store, moment: Moment) -> Result<u64> {
         known_at: moment.known_at.unwrap_or(horizon),
     };
     let evidence = InCut {
-        intents: [(own, size.0), platform],
+        intents: [(own, size.steps()), platform],
         observed: &observed,
         rows: &rows,
     };
@@ -220,20 +220,20 @@ fn ask(store: &Store, moment: Moment) -> Result<u64> {
     Ok(snapshot.reads())
 }
 
-/// A log and its size in the cut; with its root and last time, which every answer over HTTP tells.
-fn cut(snapshot: &Snapshot<'_>, tenant: &TenantId, known_at: Option<Timestamp>) -> Result<Option<(LogId, TreeSize)>> {
+/// A log and how much of it is in the cut; with its root and last time, which every answer over HTTP tells.
+fn cut(snapshot: &Snapshot<'_>, tenant: &TenantId, known_at: Option<Timestamp>) -> Result<Option<(LogId, LogCut)>> {
     let Some(info) = snapshot.log(&LogName::Tenant(tenant.clone()))? else {
         return Ok(None);
     };
-    let size = match known_at {
-        Some(known_at) => snapshot.size_at(info.id, known_at)?.min(info.visible),
+    let cut = match known_at {
+        Some(known_at) => snapshot.cut_at(info.id, known_at)?.0,
         None => info.visible,
     };
-    if size != info.size {
-        snapshot.root_at(info.id, size)?;
+    if cut.size != info.size {
+        snapshot.root_at(info.id, cut.size)?;
     }
-    snapshot.recorded_time(info.id, info.visible)?;
-    Ok(Some((info.id, size)))
+    snapshot.recorded_time(info.id, info.visible.size)?;
+    Ok(Some((info.id, cut)))
 }
 
 /// The fold's view of a cut. No partial is ever open in these histories.

@@ -129,6 +129,16 @@ impl Collector for Rooms {
             store.last_batch - store.visible_batch.min(store.last_batch),
         )?;
         gauge(
+            "store_ahead_milliseconds",
+            "By how much recorded time is ahead of this machine's clock",
+            u64::try_from(self.store.ahead_by().as_millis()).unwrap_or(u64::MAX),
+        )?;
+        gauge(
+            "store_schemas_awaited",
+            "Writer schemas that records wait for",
+            self.store.awaiting_schemas().len() as u64,
+        )?;
+        gauge(
             "store_database_memory_bytes",
             "Memory that the database holds within its bound",
             store.database_memory,

@@ -10,15 +10,15 @@
 
 use verdict_schemas::Kind;
 
-use super::fact_row::{Fact, What};
+use super::fact_row::{Fact, What, range};
 use super::frontier::{Expiring, Frontier};
 use super::holder::{Now, apply, seat_changes};
 use super::instance::{Gave, first_in, next_giving, put_cited, put_gave, put_retired, retired_at, seats};
-use super::key::{ALL, Key, Tag};
+use super::key::{ALL, Key, Tag, find};
 use super::mark;
 use super::presence::{Ends, Own, Presence, ends, presence, put_presence};
 use super::present::{InSeries, Present};
-use super::space::{Corrupt, OrderedRows, OrderedRowsMut, RowsError};
+use super::space::{Corrupt, Direction, OrderedRows, OrderedRowsMut, RowsError};
 use super::tally::{NOTHING, Seats, VersionId};
 use crate::{DECISION_LEASE_MS, RecordRef};
 
@@ -79,14 +79,36 @@ impl Fact {
 
     /// Does every fact that bears on the same series of the instance act before this one?
     fn in_order(&self, present: &Present) -> bool {
+        // Of one instant the greater index acts last (E5), and what is understood late has a smaller one.
+        let before = |last: u64| last < self.f || (last == self.f && !self.late);
         match self.only() {
             Some(series) => {
                 let cited = present.there(series).and_then(|there| there.cited);
-                cited.max(present.reported).is_none_or(|last| last <= self.f)
+                cited.max(present.reported).is_none_or(before)
             }
             // Reports of one instant share a row, so they are no simple case.
-            None => present.last().is_none_or(|last| last <= self.f) && present.reported.is_none_or(|f| f < self.f),
+            None => present.last().is_none_or(before) && present.reported.is_none_or(|f| f < self.f),
         }
+    }
+
+    /// What it brings to presence where it is understood late: of one instant the labels are those of the greatest index
+    /// (E5, E19).
+    fn own_late<R: OrderedRows>(&self, rows: &R, own: Own) -> Result<Own, RowsError<R::Error>> {
+        if !self.late || own.labels == 0 {
+            return Ok(own);
+        }
+        let (from, to) = range(self.f, self.f);
+        let labels = find(rows, from, to, Direction::Backward, |key, value| {
+            let fact = Self::decode(key, value)?;
+            Ok(match fact.what {
+                What::Seen { labels, .. } if fact.instance == self.instance => Some(labels),
+                _ => None,
+            })
+        })?;
+        Ok(Own {
+            labels: labels.unwrap_or(own.labels),
+            ..own
+        })
     }
 }
 
@@ -98,7 +120,7 @@ impl Frontier {
         fact: &Fact,
         new: bool,
     ) -> Result<(), RowsError<R::Error>> {
-        let size = fact.index.checked_add(1).ok_or(Corrupt("facts"))?;
+        let size = fact.step.checked_add(1).ok_or(Corrupt("facts"))?;
         let mut expiring = self.advance(rows, fact.f, size)?;
         let now = Now {
             frontier: self.at.unwrap_or(fact.f),
@@ -158,7 +180,7 @@ impl Frontier {
         }
         if let What::Retired = fact.what {
             present.retired = Some(fact.f);
-            put_retired(rows, fact.instance, fact.f, fact.index)?;
+            put_retired(rows, fact.instance, fact.f, fact.step)?;
         }
         self.put_said(rows, fact, present, now)?;
         let mut before = before.into_iter().peekable();
@@ -198,10 +220,11 @@ impl Frontier {
             before.push((series, e, seats(&*rows, (series, fact.instance), (fact.f, e))?));
         }
         if let Some(own) = fact.own() {
+            let own = fact.own_late(&*rows, own)?;
             put_presence(rows, fact.instance, (fact.f, own), (now.frontier, now.size))?;
         }
         if let What::Retired = fact.what {
-            put_retired(rows, fact.instance, fact.f, fact.index)?;
+            put_retired(rows, fact.instance, fact.f, fact.step)?;
         }
         self.put_said(rows, fact, &mut present, now)?;
         for (series, e, old) in before {
@@ -239,9 +262,9 @@ impl Frontier {
                     event_id: fact.event_id,
                     kind,
                 };
-                put_gave(rows, key, (fact.f, position), &Gave { version, record })?;
+                put_gave(rows, key, (fact.f, position, fact.step), &Gave { version, record })?;
                 if cited {
-                    put_cited(rows, key, (fact.f, fact.index, position), version)?;
+                    put_cited(rows, key, (fact.f, fact.step, position), version)?;
                 }
             }
             let first = first_in(fact.instance, series).u64(now.size);
@@ -277,14 +300,14 @@ fn put_marks<R: OrderedRowsMut>(rows: &mut R, fact: &Fact, present: &mut Present
             let level = mark::level(lease_ms);
             let mark = (level, mark::bucket(level, fact.f));
             if present.marked != Some(mark) {
-                mark::put_seen(rows, mark, fact.instance, fact.index)?;
+                mark::put_seen(rows, mark, fact.instance, fact.step)?;
                 present.marked = Some(mark);
             }
             Ok(())
         }
         What::Cited { series, .. } => {
             let bucket = mark::bucket(mark::citation_level(), fact.f);
-            mark::put_cited(rows, (series, bucket), fact.instance, fact.index)
+            mark::put_cited(rows, (series, bucket), fact.instance, fact.step)
         }
         What::Retired => Ok(()),
     }

@@ -1,7 +1,7 @@
 //! Every observation as it came, by (f, index, position): for the sweep, where partials are open (E10, E19).
 //!
 //! ```text
-//! value  what u8, event id (16 bytes), instance varint, then
+//! value  what u8, event id (16 bytes), instance varint, step - index varint, then
 //!        1 seen     lease_ms varint, labels varint, per entry: series, status, version, position (varints)
 //!        2 cited    series varint, version varint
 //!        3 retired  nothing
@@ -46,6 +46,10 @@ pub(super) enum What {
 pub(super) struct Fact {
     pub(super) f: u64,
     pub(super) index: u64,
+    /// The step at which it was understood; never below the index.
+    pub(super) step: u64,
+    /// Did later records come before it? Known while it is applied, not kept.
+    pub(super) late: bool,
     pub(super) position: u32,
     pub(super) event_id: EventId,
     pub(super) instance: u32,
@@ -80,6 +84,7 @@ impl Fact {
         let mut out = vec![what];
         out.extend_from_slice(self.event_id.0.as_bytes());
         put_varint(&mut out, u64::from(self.instance));
+        put_varint(&mut out, self.step.saturating_sub(self.index));
         match &self.what {
             What::Seen {
                 lease_ms,
@@ -112,6 +117,7 @@ impl Fact {
         let what = fields.u8()?;
         let event_id = EventId(Uuid::from_bytes(fields.array()?));
         let instance = fields.varint_u32()?;
+        let step = index.checked_add(fields.varint()?).ok_or(Corrupt(WHAT))?;
         let what = match what {
             1 => {
                 let (lease_ms, labels) = (fields.varint()?, fields.varint_u32()?);
@@ -136,6 +142,8 @@ impl Fact {
         Ok(Self {
             f,
             index,
+            step,
+            late: false,
             position,
             event_id,
             instance,

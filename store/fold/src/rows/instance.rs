@@ -11,7 +11,7 @@ use super::space::{Corrupt, Direction, OrderedRows, OrderedRowsMut, RowsError};
 use super::tally::{Seats, VersionId};
 use crate::{DECISION_LEASE_MS, RecordRef};
 
-/// (f, index, position) at the end of a key, whose `position` may be missing.
+/// (f, index or step) towards the end of a key.
 fn fact_place(key: &[u8], skip: usize, what: &'static str) -> Result<(u64, u64), Corrupt> {
     let mut place = Fields::new(key.get(skip..).unwrap_or_default(), what);
     Ok((place.u64()?, place.u64()?))
@@ -26,9 +26,9 @@ pub(super) fn put_retired<R: OrderedRowsMut>(
     rows: &mut R,
     instance: u32,
     f: u64,
-    index: u64,
+    step: u64,
 ) -> Result<(), RowsError<R::Error>> {
-    rows.put(retirements(instance).u64(f).u64(index).as_slice(), &[])
+    rows.put(retirements(instance).u64(f).u64(step).as_slice(), &[])
         .map_err(RowsError::Storage)
 }
 
@@ -46,8 +46,8 @@ pub(super) fn retired_at<R: OrderedRows>(
         prefix.u64(x).u64(u64::MAX).after(),
         Direction::Backward,
         |key, _| {
-            let (f, index) = fact_place(key, 5, "retirements")?;
-            Ok((index < cut).then_some(f))
+            let (f, step) = fact_place(key, 5, "retirements")?;
+            Ok((step < cut).then_some(f))
         },
     )
 }
@@ -78,17 +78,18 @@ fn givings(series: u32, instance: u32) -> Key {
 /// Puts an observation that gives a version.
 ///
 /// ```text
-/// value  1 cited or 0 reported, event id (16 bytes), version varint
+/// value  1 cited or 0 reported, event id (16 bytes), version varint, step - index varint
 /// ```
 pub(super) fn put_gave<R: OrderedRowsMut>(
     rows: &mut R,
     (series, instance): (u32, u32),
-    (f, position): (u64, u32),
+    (f, position, step): (u64, u32, u64),
     gave: &Gave,
 ) -> Result<(), RowsError<R::Error>> {
     let mut value = vec![u8::from(gave.record.kind == Kind::Decision)];
     value.extend_from_slice(gave.record.event_id.0.as_bytes());
     put_varint(&mut value, u64::from(gave.version));
+    put_varint(&mut value, step.saturating_sub(gave.record.index));
     let key = givings(series, instance).u64(f).u64(gave.record.index).u32(position);
     rows.put(key.as_slice(), &value).map_err(RowsError::Storage)
 }
@@ -96,6 +97,7 @@ pub(super) fn put_gave<R: OrderedRowsMut>(
 fn read_gave(key: &[u8], value: &[u8], cut: u64) -> Result<Option<(u64, Gave)>, Corrupt> {
     const WHAT: &str = "observations";
     let (f, index) = fact_place(key, 9, WHAT)?;
+    // No step is below its index: most of what a cut does not see is passed without a look at the value.
     if index >= cut {
         return Ok(None);
     }
@@ -107,7 +109,11 @@ fn read_gave(key: &[u8], value: &[u8], cut: u64) -> Result<Option<(u64, Gave)>, 
     };
     let event_id = EventId(Uuid::from_bytes(fields.array()?));
     let version = fields.varint_u32()?;
+    let step = index.checked_add(fields.varint()?).ok_or(Corrupt(WHAT))?;
     fields.end()?;
+    if step >= cut {
+        return Ok(None);
+    }
     Ok(Some((
         f,
         Gave {
@@ -208,10 +214,10 @@ fn cited_in(series: u32, instance: u32, version: VersionId, minute: u64) -> Key 
 pub(super) fn put_cited<R: OrderedRowsMut>(
     rows: &mut R,
     (series, instance): (u32, u32),
-    (f, index, position): (u64, u64, u32),
+    (f, step, position): (u64, u64, u32),
     version: VersionId,
 ) -> Result<(), RowsError<R::Error>> {
-    let place = citations(series, instance).u64(f).u64(index).u32(position);
+    let place = citations(series, instance).u64(f).u64(step).u32(position);
     for key in [place, cited_in(series, instance, version, minute(f))] {
         rows.put(key.as_slice(), &[]).map_err(RowsError::Storage)?;
     }
@@ -240,8 +246,8 @@ pub(super) fn cited_at<R: OrderedRows>(
     let prefix = citations(series, instance);
     let to = prefix.u64(x).u64(u64::MAX).u32(u32::MAX).after();
     find(rows, prefix, to, Direction::Backward, |key, _| {
-        let (f, index) = fact_place(key, 9, "citations")?;
-        Ok((index < cut).then_some(f))
+        let (f, step) = fact_place(key, 9, "citations")?;
+        Ok((step < cut).then_some(f))
     })
 }
 

@@ -6,16 +6,16 @@
 //! 0x02  kind u8, the name's bytes                               id u32                      Name
 //! 0x03  kind u8, id u32                                         the name's bytes            Named
 //! 0x10  size u64                                                f u64, next expiry u64      Frontier
-//! 0x11  f u64, index u64, position u32                          the observation             Fact
+//! 0x11  f u64, index u64, position u32                          the observation, its step   Fact
 //! 0x20  instance u32, f u64, size u64                           presence                    Presence
-//! 0x21  instance u32, f u64, index u64                          (empty)                     Retired
+//! 0x21  instance u32, f u64, step u64                           (empty)                     Retired
 //! 0x22  instance u32, series u32, size u64                      f of the first observation  FirstIn
-//! 0x30  series u32, instance u32, f u64, index u64, position u32  version, event id         Gave
-//! 0x31  series u32, instance u32, f u64, index u64, position u32  (empty)                   Cited
+//! 0x30  series u32, instance u32, f u64, index u64, position u32  version, event id, step   Gave
+//! 0x31  series u32, instance u32, f u64, step u64, position u32   (empty)                   Cited
 //! 0x32  series u32, instance u32, version u32, minute u64       (empty)                     CitedMinute
-//! 0x40  level u8                                                index u64                   Level
-//! 0x41  level u8, bucket u64, instance u32                      index u64                   SeenIn
-//! 0x42  series u32, bucket u64, instance u32                    index u64                   CitedIn
+//! 0x40  level u8                                                step u64                    Level
+//! 0x41  level u8, bucket u64, instance u32                      step u64                    SeenIn
+//! 0x42  series u32, bucket u64, instance u32                    step u64                    CitedIn
 //! 0x50  series u32, x u64, size u64                             tally                       Tally
 //! 0x51  series u32, x u64, size u64                             holder                      Holder
 //! 0x52  series u32, x u64, size u64                             last holder                 LastHolder
@@ -24,8 +24,9 @@
 //! 0x55  series u32                                              size u64                    GivenUp
 //! ```
 //!
-//! `f` and `x` are microseconds since 1970. A row with an `index` is seen by the cuts of more than `index` records; a row
-//! with a `size` by those of at least `size`: both are the record that wrote it, `size = index + 1`.
+//! `f` and `x` are microseconds since 1970. A row with a `step` is seen by the cuts of more than `step` steps; a row with a
+//! `size` by those of at least `size`: both are the step that wrote it, `size = step + 1`. An `index` is that of the
+//! record, and orders what acts at one instant (E5); in a log in which nothing was understood late, step and index are one.
 
 use std::ops::ControlFlow;
 

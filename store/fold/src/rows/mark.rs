@@ -44,10 +44,10 @@ fn cited(series: u32, bucket: u64) -> Key {
     Key::new(Tag::CitedIn).u32(series).u64(bucket)
 }
 
-/// Puts the row unless it is there: the first record in index order stays.
-fn put_first<R: OrderedRowsMut>(rows: &mut R, key: Key, index: u64) -> Result<(), RowsError<R::Error>> {
+/// Puts the row unless it is there: the first step stays.
+fn put_first<R: OrderedRowsMut>(rows: &mut R, key: Key, step: u64) -> Result<(), RowsError<R::Error>> {
     if rows.get(key.as_slice()).map_err(RowsError::Storage)?.is_none() {
-        rows.put(key.as_slice(), &index.to_be_bytes())
+        rows.put(key.as_slice(), &step.to_be_bytes())
             .map_err(RowsError::Storage)?;
     }
     Ok(())
@@ -58,10 +58,10 @@ pub(super) fn put_seen<R: OrderedRowsMut>(
     rows: &mut R,
     (level, bucket): (u8, u64),
     instance: u32,
-    index: u64,
+    step: u64,
 ) -> Result<(), RowsError<R::Error>> {
-    put_first(rows, in_use(level), index)?;
-    put_first(rows, seen(level, bucket).u32(instance), index)
+    put_first(rows, in_use(level), step)?;
+    put_first(rows, seen(level, bucket).u32(instance), step)
 }
 
 /// Marks an instance that cited in a series.
@@ -69,9 +69,9 @@ pub(super) fn put_cited<R: OrderedRowsMut>(
     rows: &mut R,
     (series, bucket): (u32, u64),
     instance: u32,
-    index: u64,
+    step: u64,
 ) -> Result<(), RowsError<R::Error>> {
-    put_first(rows, cited(series, bucket).u32(instance), index)
+    put_first(rows, cited(series, bucket).u32(instance), step)
 }
 
 fn marked<R: OrderedRows>(rows: &R, from: Key, to: Key, cut: u64) -> Result<Vec<u32>, RowsError<R::Error>> {

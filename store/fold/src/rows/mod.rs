@@ -1,7 +1,7 @@
 //! What was observed, kept as rows: answers at any moment and any cut in O(log n + members observed then), however many
 //! observations there are (SEMANTICS, "Cost").
 //!
-//! [`EnvironmentRows`] takes the observations of one tenant and environment in index order and puts rows into an ordered
+//! [`EnvironmentRows`] takes the observations of one tenant and environment in the order of steps and puts rows into an ordered
 //! space of keys ([`OrderedRows`]); [`Cut`] answers from them, while the writer goes on, for any prefix of the log. What
 //! is kept, in the order in which it is made:
 //!
@@ -14,7 +14,7 @@
 //!
 //! A late fact, one behind the frontier, changes its instance's seat on an interval, or not at all; only then are
 //! tallies and holders corrected, and only there (`apply`). Step functions keep every state of knowledge: rows are put,
-//! never changed, each with the size of the log from which it holds (`track`). So an answer is a function of the cut
+//! never changed, each with the number of steps from which it holds (`track`). So an answer is a function of the cut
 //! (A6), a concurrent reader needs no lock, and rebuilt rows equal the kept ones: nothing put depends on what the writer
 //! happened to remember (`frontier`).
 //!

@@ -17,7 +17,7 @@ use super::presence::Ends;
 use super::space::{OrderedRows, RowsError};
 use super::tally::{NOTHING, VersionId};
 use super::write::micros;
-use crate::{ActiveEntry, FactTime, Instance, Observation, Observed, RecordRef, SeriesKey};
+use crate::{ActiveEntry, FactTime, Instance, Observation, Observed, RecordRef, SeriesKey, Understood};
 
 /// Moments remembered at a time: a question asks about its own and the frontier.
 const MOMENTS: usize = 8;
@@ -27,7 +27,7 @@ const MOMENTS: usize = 8;
 #[derive(Debug)]
 pub struct Cut<'r, R> {
     pub(super) rows: &'r R,
-    /// Number of records: those with a smaller index are seen.
+    /// Number of steps: what was understood before is seen.
     pub(super) size: u64,
     /// The greatest f in the cut: nothing is known later.
     pub(super) frontier: Option<Place>,
@@ -71,7 +71,7 @@ fn recall<T: Clone, E>(known: &mut HashMap<u32, T>, id: u32, read: impl FnOnce()
 }
 
 impl<'r, R: OrderedRows> Cut<'r, R> {
-    /// The cut of the first `size` records of the tenant's log.
+    /// The tenant's log as understood by its first `size` steps.
     ///
     /// # Errors
     /// When the rows can not be read or are damaged.
@@ -131,7 +131,7 @@ impl<'r, R: OrderedRows> Cut<'r, R> {
                 What::Cited { series, .. } => only.is_none_or(|only| only == series),
                 What::Seen { .. } | What::Retired => true,
             };
-            Ok((fact.index < self.size && wanted).then_some(fact))
+            Ok((fact.step < self.size && wanted).then_some(fact))
         })?;
         facts.sort_by_key(|fact| (fact.index, fact.position));
         facts.into_iter().map(|fact| self.observation(fact, only)).collect()
@@ -175,6 +175,11 @@ impl<'r, R: OrderedRows> Cut<'r, R> {
                 f,
                 index: fact.index,
                 position: fact.position,
+            },
+            place: Understood {
+                index: fact.index,
+                step: fact.step,
+                late: fact.late,
             },
             record: RecordRef {
                 index: fact.index,

@@ -9,7 +9,7 @@ use super::instance::{counted_in, minute};
 use super::names::{Names, Recent, ScopeRef, Space, name_instance, name_labels, name_series};
 use super::space::{OrderedRowsMut, RowsError};
 use super::tally::{NOTHING, VersionId};
-use crate::{ActiveEntry, Observation, Observed};
+use crate::{ActiveEntry, Observation, Observed, Understood};
 
 /// (instance, series, version) whose counted minutes are kept, per half: some 4 MB when full.
 const CITING: usize = 1 << 16;
@@ -20,8 +20,8 @@ const CITING: usize = 1 << 16;
 pub struct CitationRef<'a> {
     /// min(event time, recorded time) (E5).
     pub f: Timestamp,
-    /// Index of the decision in its log.
-    pub index: u64,
+    /// Where the decision stands in its log.
+    pub place: Understood,
     /// Position in `policies`.
     pub position: u32,
     /// Id of the decision's event.
@@ -41,7 +41,7 @@ pub struct CitationRef<'a> {
 /// Keeps the rows of one tenant and environment. It holds nothing but caches of them: dropping it loses nothing, and one
 /// that is made anew over the same rows puts the same ones from there on.
 ///
-/// Facts are given in index order, and [`Self::seal`] is called after those of each record. What one call puts belongs together: if the caller abandons what it has collected, it
+/// Facts are given in the order of steps, and [`Self::seal`] is called after those of each record. What one call puts belongs together: if the caller abandons what it has collected, it
 /// calls [`Self::drop_cache`]. After an error the cache is dropped already, and what was put is to be abandoned.
 #[derive(Debug)]
 pub struct EnvironmentRows {
@@ -130,6 +130,7 @@ impl EnvironmentRows {
     ) -> Result<(), RowsError<R::Error>> {
         let Observation {
             at,
+            place,
             record,
             instance,
             what,
@@ -139,7 +140,7 @@ impl EnvironmentRows {
             Observed::Cited { series, version } => {
                 let citation = CitationRef {
                     f: at.f,
-                    index: at.index,
+                    place: *place,
                     position: at.position,
                     event_id: record.event_id,
                     agent,
@@ -217,7 +218,7 @@ impl EnvironmentRows {
         if first {
             let what = What::Cited { series, version };
             let CitationRef {
-                index,
+                place,
                 position,
                 event_id,
                 ..
@@ -226,7 +227,9 @@ impl EnvironmentRows {
                 rows,
                 &Fact {
                     f,
-                    index,
+                    index: place.index,
+                    step: place.step,
+                    late: place.late,
                     position,
                     event_id,
                     instance,
@@ -245,6 +248,7 @@ impl EnvironmentRows {
     ) -> Result<(), RowsError<R::Error>> {
         let Observation {
             at,
+            place,
             record,
             instance,
             what,
@@ -275,12 +279,14 @@ impl EnvironmentRows {
             }
             Observed::Retired | Observed::Cited { .. } => What::Retired,
         };
-        let (f, index, position, event_id) = (micros(at.f), at.index, at.position, record.event_id);
+        let (f, position, event_id) = (micros(at.f), at.position, record.event_id);
         self.apply(
             rows,
             &Fact {
                 f,
-                index,
+                index: place.index,
+                step: place.step,
+                late: place.late,
                 position,
                 event_id,
                 instance,

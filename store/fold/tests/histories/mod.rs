@@ -3,20 +3,30 @@
 use std::convert::Infallible;
 
 use verdict_fold::{
-    Evidence, IntentCut, IntentLog, Observation, SeriesHistory, SeriesKey, SweptSeries, intent, observations,
+    Evidence, IntentCut, IntentLog, Observation, SeriesHistory, SeriesKey, SweptSeries, Understood, intent,
+    observations,
 };
 use verdict_schemas::{Environment, Event, TenantId, Timestamp};
 
-/// A record: where it is, when it was recorded, and what it says. Records come in the order of recorded time.
+/// A record: where it is, when it was recorded, since when it is understood, and what it says. Records come in the order
+/// in which they are understood: mostly that of recorded time.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) log: TenantId,
-    pub(crate) index: u64,
+    pub(crate) place: Understood,
     pub(crate) recorded: Timestamp,
+    pub(crate) understood: Timestamp,
     pub(crate) event: Event,
 }
 
-/// The records of a cut, read as the store would: intent indexed once, observations in index order.
+/// How many steps of a log are in the cut up to `known_at`.
+pub(crate) fn steps_at(records: &[Record], log: &TenantId, known_at: Timestamp) -> u64 {
+    let of_log = records.iter().filter(|record| record.log == *log);
+    let in_cut = of_log.filter(|record| record.understood <= known_at);
+    in_cut.map(|record| record.place.step + 1).max().unwrap_or_default()
+}
+
+/// The records of a cut, read as the store would: intent indexed once, observations in the order of steps.
 pub(crate) struct Held {
     logs: Vec<(IntentLog, u64)>,
     observations: Vec<Observation>,
@@ -30,15 +40,14 @@ impl Held {
             let mut intents = IntentLog::new(log.clone());
             let of_log = || records.iter().filter(|record| record.log == log);
             of_log()
-                .filter_map(|r| intent(&r.event, r.index, r.recorded))
+                .filter_map(|r| intent(&r.event, r.place, r.recorded))
                 .for_each(|fact| intents.push(fact));
-            let size = of_log().filter(|record| record.recorded <= known_at).count();
-            logs.push((intents, u64::try_from(size).unwrap_or(u64::MAX)));
+            logs.push((intents, steps_at(records, &log, known_at)));
         }
         let in_cut = records
             .iter()
-            .filter(|record| record.log == *tenant && record.recorded <= known_at);
-        let read = in_cut.filter_map(|record| observations(&record.event, record.index, record.recorded));
+            .filter(|record| record.log == *tenant && record.understood <= known_at);
+        let read = in_cut.filter_map(|record| observations(&record.event, record.place, record.recorded));
         let observations = read
             .filter(|(at, _)| at == environment)
             .flat_map(|(_, facts)| facts)

@@ -6,7 +6,7 @@ use verdict_fold::rows::{Cut, EnvironmentRows, MemoryRows, RowSeries, RowsError}
 use verdict_fold::{Evidence, IntentCut, Observation, Observed, SeriesKey, observations};
 use verdict_schemas::{Environment, TenantId, Timestamp};
 
-use crate::histories::{Held, Record};
+use crate::histories::{Held, Record, steps_at};
 
 /// The rows of one tenant and environment.
 pub(crate) struct Rows {
@@ -17,13 +17,13 @@ pub(crate) struct Rows {
 impl Rows {
     pub(crate) fn new(records: &[Record], tenant: &TenantId, environment: &Environment) -> Self {
         let of_log = records.iter().filter(|record| record.log == *tenant);
-        let read = of_log.filter_map(|record| observations(&record.event, record.index, record.recorded));
+        let read = of_log.filter_map(|record| observations(&record.event, record.place, record.recorded));
         let facts: Vec<_> = read
             .filter(|(of, _)| of == environment)
             .flat_map(|(_, facts)| facts)
             .collect();
         let (mut rows, mut writer) = (MemoryRows::default(), EnvironmentRows::new());
-        for record in facts.chunk_by(|one, next| one.at.index == next.at.index) {
+        for record in facts.chunk_by(|one, next| one.place == next.place) {
             for fact in record {
                 writer.observe(&mut rows, fact).unwrap();
             }
@@ -34,10 +34,7 @@ impl Rows {
 
     /// The cut up to `known_at`, with the intent of `held`.
     pub(crate) fn at(&self, held: Held, records: &[Record], tenant: &TenantId, known_at: Timestamp) -> RowsAt<'_> {
-        let in_cut = records
-            .iter()
-            .filter(|record| record.log == *tenant && record.recorded <= known_at);
-        let size = u64::try_from(in_cut.count()).unwrap();
+        let size = steps_at(records, tenant, known_at);
         RowsAt {
             facts: &self.facts,
             size,
@@ -79,7 +76,7 @@ impl<'r> Evidence for RowsAt<'r> {
                 let Observed::Cited { series, version: cited } = &fact.what else {
                     return false;
                 };
-                *series == of && cited == version && fact.at.index < self.size && fact.at.f <= t
+                *series == of && cited == version && fact.place.step < self.size && fact.at.f <= t
             };
             Ok(self.facts.iter().filter(cites).map(|fact| fact.at.f).max())
         })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
+use verdict_fold::Understood;
 use verdict_schemas::*;
 
 use super::{SECOND, Step, Target, What, environment, policy, scope, tenant};
@@ -37,6 +38,7 @@ fn labels(tier: u8) -> Labels {
         .collect()
 }
 
+/// The record, as it came; [`super::understand`] says when it is understood.
 pub(super) fn record(step: Step, place: usize, recorded: i64, sizes: &mut BTreeMap<TenantId, u64>) -> Record {
     let (event_time, back) = (time(recorded.saturating_sub(step.back)), step.back);
     let at = recorded - if back == i64::MAX { 0 } else { back };
@@ -62,8 +64,9 @@ pub(super) fn record(step: Step, place: usize, recorded: i64, sizes: &mut BTreeM
     *size += 1;
     Record {
         log,
-        index,
+        place: Understood::at_once(index),
         recorded: time(recorded),
+        understood: time(recorded),
         event: Event { meta, body },
     }
 }

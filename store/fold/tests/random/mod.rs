@@ -6,6 +6,7 @@ mod build;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use verdict_fold::Understood;
 use verdict_schemas::*;
 
 use self::build::record;
@@ -21,6 +22,8 @@ const SECOND: i64 = 1_000_000;
 pub(crate) struct Step {
     gap: i64,
     back: i64,
+    /// How many records come before it can be read, of whichever log.
+    waits: usize,
     test_environment: bool,
     what: What,
 }
@@ -185,26 +188,67 @@ fn step(crowded: bool) -> impl Strategy<Value = Step> {
     (
         gap,
         prop_oneof![60 => back, 1 => Just(i64::MAX)],
+        prop_oneof![8 => Just(0usize), 1 => 1..6usize],
         prop::bool::weighted(0.05),
         what(crowded),
     )
-        .prop_map(|(gap, back, test_environment, what)| Step {
+        .prop_map(|(gap, back, waits, test_environment, what)| Step {
             gap,
             back,
+            waits,
             test_environment,
             what,
         })
 }
 
-/// Records in the order of recorded time.
+/// Puts records in the order in which they are understood: one that waits stands behind as many others, and is
+/// understood when the last of them was recorded. It was a step when it came, and is another then.
+fn understand(records: Vec<(Record, usize)>) -> Vec<Record> {
+    let mut steps: BTreeMap<TenantId, u64> = BTreeMap::new();
+    let mut waiting: Vec<(Record, usize)> = Vec::new();
+    let mut understood: Vec<Record> = Vec::new();
+    let mut next = |log: &TenantId| {
+        let step = steps.entry(log.clone()).or_default();
+        *step += 1;
+        *step - 1
+    };
+    let count = records.len();
+    for (place, (mut record, waits)) in records.into_iter().enumerate() {
+        let now = record.recorded;
+        let step = next(&record.log);
+        if waits > 0 {
+            waiting.push((record, place + waits));
+        } else {
+            record.place.step = step;
+            understood.push(record);
+        }
+        let (due, others) = waiting
+            .into_iter()
+            .partition(|(_, until)| *until <= place || place + 1 == count);
+        waiting = others;
+        for (mut record, _) in due {
+            record.understood = now;
+            record.place = Understood {
+                step: next(&record.log),
+                late: true,
+                ..record.place
+            };
+            understood.push(record);
+        }
+    }
+    understood
+}
+
+/// Records in the order in which they are understood.
 pub(crate) fn history(most: usize, crowded: bool) -> impl Strategy<Value = Vec<Record>> {
     prop::collection::vec(step(crowded), 1..most).prop_map(|steps| {
         let (mut recorded, mut sizes) = (START + 100 * SECOND, BTreeMap::new());
         let mut records = Vec::new();
         for (place, step) in steps.into_iter().enumerate() {
             recorded += step.gap;
-            records.push(record(step, place, recorded, &mut sizes));
+            let waits = step.waits;
+            records.push((record(step, place, recorded, &mut sizes), waits));
         }
-        records
+        understand(records)
     })
 }

@@ -30,7 +30,7 @@ impl<'a> Reference<'a> {
     ) -> Self {
         let records = records
             .iter()
-            .filter(|record| record.recorded.as_micros() <= known_at)
+            .filter(|record| record.understood.as_micros() <= known_at)
             .collect();
         let asked = asked.to_vec();
         Self {
@@ -252,7 +252,7 @@ impl<'a> Reference<'a> {
             let back = above.and_then(|above| above.backs.iter().min_by_key(|(f, index, _)| (*f, *index)));
             all.extend(back.map(|(_, index, id)| record(*index, *id, "rollout")));
         }
-        all.extend(publication.map(|it| record(it.index, it.event.meta.event_id, "artifact_published")));
+        all.extend(publication.map(|it| record(it.place.index, it.event.meta.event_id, "artifact_published")));
         let members = series.members(t);
         let gave = members
             .iter()
@@ -279,7 +279,7 @@ impl<'a> Reference<'a> {
             let Body::ObjectChanged(it) = &record.event.body else {
                 continue;
             };
-            let order = (acts(record), record.index);
+            let order = (acts(record), record.place.index);
             if it.object.kind == "exception" && order.0 <= t {
                 let entry = latest.entry(it.object.id.clone()).or_insert((record, order));
                 if order > entry.1 {
@@ -308,7 +308,7 @@ impl<'a> Reference<'a> {
                 "policy": document.policy.as_str(), "effect": format!("{:?}", document.effect).to_lowercase(),
                 "approver": serde_json::from_str::<Value>(document.approver.get()).unwrap(),
                 "reason": document.reason, "valid_from": time(Some(from)), "valid_until": time(Some(until)),
-                "evidence": [{ "tenant": self.tenant.as_str(), "index": record.index,
+                "evidence": [{ "tenant": self.tenant.as_str(), "index": record.place.index,
                     "event_id": record.event.meta.event_id.to_string(), "kind": "object_changed" }],
             });
             if let Some(version) = &document.version {

@@ -78,7 +78,7 @@ impl Rolled<'_> {
     }
 }
 
-/// Every rollout that stands in the log of `records`, in index order.
+/// Every rollout that stands in the log of `records`, in the order in which they are understood.
 pub(crate) fn rollouts<'a>(records: &[&'a Record]) -> Vec<Rolled<'a>> {
     let mut all: Vec<Rolled<'a>> = Vec::new();
     for record in records {
@@ -97,12 +97,12 @@ pub(crate) fn rollouts<'a>(records: &[&'a Record]) -> Vec<Rolled<'a>> {
         let backs = records
             .iter()
             .filter(|other| is_back(&other.event, &id))
-            .map(|other| (acts(other), other.index, other.event.meta.event_id))
+            .map(|other| (acts(other), other.place.index, other.event.meta.event_id))
             .collect();
         let event_id = record.event.meta.event_id;
         all.push(Rolled {
             id,
-            index: record.index,
+            index: record.place.index,
             event_id,
             a,
             plan,

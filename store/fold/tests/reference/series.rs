@@ -154,7 +154,7 @@ impl<'a> Series<'a> {
         policy: &str,
         minutes: &mut BTreeSet<(Who, String, Micros)>,
     ) {
-        let (f, index) = (acts(record), record.index);
+        let (f, index) = (acts(record), record.place.index);
         let event_id = record.event.meta.event_id;
         match &record.event.body {
             Body::AgentRetired(retired) => self

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use uuid::Uuid;
-use verdict_fold::{ActiveEntry, FactTime, Instance, Observation, Observed, RecordRef, SeriesKey};
+use verdict_fold::{ActiveEntry, FactTime, Instance, Observation, Observed, RecordRef, SeriesKey, Understood};
 use verdict_schemas::{
     ActiveStatus, AgentId, Environment, EnvironmentPattern, EventId, Incarnation, Kind, Labels, PolicyName, Scope,
     TenantId, Version, WorkloadId,
@@ -146,6 +146,7 @@ pub(crate) fn records(steps: &[Step]) -> Vec<Vec<Observation>> {
         let event_id = EventId(Uuid::from_u128(u128::from(index) + 1));
         let observation = |kind, position, what| Observation {
             at: FactTime { f, index, position },
+            place: Understood::at_once(index),
             record: RecordRef { index, event_id, kind },
             instance: instance(step.instance),
             what,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 use verdict_fold::rows::{CitationRef, CountedRows, Cut, EnvironmentRows, MemoryRows, ScopeRef};
-use verdict_fold::{ActiveEntry, FactTime, Instance, Observation, Observed, RecordRef, SeriesHistory};
+use verdict_fold::{ActiveEntry, FactTime, Instance, Observation, Observed, RecordRef, SeriesHistory, Understood};
 use verdict_schemas::{ActiveStatus, AgentId, EventId, Incarnation, Kind, Labels, Quorum};
 
 use crate::histories::{SECOND, series, version};
@@ -35,6 +35,7 @@ fn heartbeat(index: u64, f: i64, instance: Instance, v: u8) -> Observation {
             index,
             position: 0,
         },
+        place: Understood::at_once(index),
         record: RecordRef { index, event_id, kind },
         instance,
         what: Observed::Seen {
@@ -260,7 +261,7 @@ fn a_citation_that_is_not_counted_puts_and_reads_nothing() {
     let mut cite = |rows: &mut MemoryRows, index: u64, f: i64, version: &str| {
         let citation = CitationRef {
             f: at(f),
-            index,
+            place: Understood::at_once(index),
             position: 0,
             event_id: EventId(Uuid::from_u128(u128::from(index))),
             agent: "gateway",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 use verdict_fold::rows::{CitationRef, CountedRows, Cut, EnvironmentRows, MemoryRows, ScopeRef};
-use verdict_fold::{FactTime, Instance, Observation, Observed, RecordRef, SeriesHistory, SeriesKey};
+use verdict_fold::{FactTime, Instance, Observation, Observed, RecordRef, SeriesHistory, SeriesKey, Understood};
 use verdict_schemas::{AgentId, EventId, Incarnation, Kind, Labels, PolicyName, Scope};
 
 use crate::histories::SECOND;
@@ -45,7 +45,7 @@ impl Written {
         for ((policy, version), position) in cited.zip(0..) {
             let citation = CitationRef {
                 f: at(f),
-                index: self.index,
+                place: Understood::at_once(self.index),
                 position,
                 event_id: event_id(self.index),
                 agent,
@@ -71,6 +71,7 @@ impl Written {
                 index,
                 position: 0,
             },
+            place: Understood::at_once(index),
             record: RecordRef {
                 index,
                 event_id: event_id(index),

@@ -12,10 +12,11 @@ use crate::record::Record;
 use crate::tables::Table;
 use crate::views::Flag;
 
-/// What E4 says of each record of a log, straight from the text: the records that counted so far, by (source, id).
+/// What E4 says of each record of a log, straight from the text: the records that counted so far, by (source, id), of
+/// intent and of observation apart.
 fn expected(log: &str, records: &[Record]) -> Vec<Option<&'static str>> {
     let week = 7 * 24 * 3600 * 1_000_000;
-    let mut counted: BTreeMap<(String, EventId), &Record> = BTreeMap::new();
+    let mut counted: BTreeMap<(String, EventId, bool), &Record> = BTreeMap::new();
     let mut flags = Vec::new();
     for record in records {
         let event = match interpret(&record.value, None, &KnownSchemas) {
@@ -33,10 +34,11 @@ fn expected(log: &str, records: &[Record]) -> Vec<Option<&'static str>> {
             flags.push(Some("malformed"));
             continue;
         }
-        let key = (event.meta.source.as_str().to_owned(), event.meta.event_id);
+        let intent = event.body.is_intent();
+        let key = (event.meta.source.as_str().to_owned(), event.meta.event_id, intent);
         let first = counted.get(&key).filter(|first| {
             let ago = record.recorded_time.as_micros() - first.recorded_time.as_micros();
-            event.body.kind().is_intent() || ago < week
+            intent || ago < week
         });
         flags.push(match first {
             Some(first) if first.value == record.value => Some("duplicate"),
@@ -77,7 +79,7 @@ proptest! {
                 false => expected(LOGS[log], records),
             };
             for (record, expected) in records.iter().zip(&expected) {
-                let flag = snapshot.flag(id, record.index).unwrap();
+                let flag = snapshot.flag(id, record.index, kept.cut(log)).unwrap();
                 prop_assert_eq!(flag.as_ref().map(Flag::as_str), *expected, "{} {}", LOGS[log], record.index);
             }
             // What counts is what is indexed.
@@ -103,31 +105,7 @@ fn an_observation_looks_back_seven_days_to_the_record_that_counted() {
     let snapshot = kept.snapshot();
     let of = |of| Some(Flag::Duplicate { of: LeafIndex(of) });
     let flags: Vec<_> = (0..5)
-        .map(|index| snapshot.flag(kept.logs[0].id, LeafIndex(index)).unwrap())
+        .map(|index| snapshot.flag(kept.logs[0].id, LeafIndex(index), kept.cut(0)).unwrap())
         .collect();
     assert_eq!(flags, [None, of(0), of(0), None, of(3)]);
-}
-
-#[test]
-fn a_schema_that_arrives_makes_what_waited_readable() {
-    let mut kept = Kept::new(&["acme", "globex"]);
-    kept.record(0, seconds(0), &[0, 0, 0, 0, 9, 1]);
-    kept.record(0, seconds(1), MELDED.as_bytes());
-    kept.record(1, seconds(1), MELDED.replace("acme", "globex").as_bytes());
-    let mut builder = kept.builder();
-    builder.catch_up().unwrap();
-    let reference = verdict_schemas::SchemaRef::Confluent(9);
-    let waiting = crate::views::rebuild::awaiting(&kept.database).unwrap();
-    assert_eq!(waiting, [(reference, kept.logs[0].id)]);
-    let flag = |index| kept.snapshot().flag(kept.logs[0].id, LeafIndex(index)).unwrap();
-    assert_eq!(flag(0), Some(Flag::AwaitingSchema { reference }));
-
-    let schema = verdict_schemas::WriterSchema::parse(r#"{"type":"record","name":"Other","fields":[]}"#).unwrap();
-    kept.schemas.0.write().push((reference, std::sync::Arc::new(schema)));
-    builder.rebuild(&[kept.logs[0].id]).unwrap();
-    // It is known now, and says nothing of ours.
-    assert!(matches!(flag(0), Some(Flag::Malformed { .. })), "{:?}", flag(0));
-    assert_eq!(flag(1), None);
-    assert_eq!(crate::views::rebuild::awaiting(&kept.database).unwrap(), []);
-    assert_eq!(kept.audit().differences, []);
 }

@@ -7,8 +7,9 @@ use parking_lot::RwLock;
 use rocksdb::WriteBatch;
 use tempfile::TempDir;
 use verdict_merkle::{LeafIndex, TreeSize};
-use verdict_schemas::{SchemaRef, Timestamp, WriterSchema, WriterSchemas};
+use verdict_schemas::{Resolved, SchemaRef, Timestamp, WriterSchema, WriterSchemas};
 
+use crate::cut::LogCut;
 use crate::database::Database;
 use crate::incoming::{Provenance, RouteFlag};
 use crate::keys;
@@ -25,12 +26,10 @@ use crate::views::{Builder, Committed, Visible};
 pub(super) struct Schemas(pub(super) RwLock<Vec<(SchemaRef, Arc<WriterSchema>)>>);
 
 impl WriterSchemas for Schemas {
-    fn resolve(&self, reference: &SchemaRef) -> Option<Arc<WriterSchema>> {
-        self.0
-            .read()
-            .iter()
-            .find(|(of, _)| of == reference)
-            .map(|(_, schema)| Arc::clone(schema))
+    fn resolve(&self, reference: &SchemaRef) -> Resolved {
+        let known = self.0.read();
+        let found = known.iter().find(|(of, _)| of == reference);
+        found.map(|(_, schema)| Arc::clone(schema)).into()
     }
 }
 
@@ -127,6 +126,13 @@ impl Kept {
 
     pub(super) fn committed<'a>(&'a self, log: usize, record: &'a Record) -> Committed<'a> {
         Committed::of(self.logs[log].id, &self.logs[log].name, record)
+    }
+
+    /// How much of a log is understood.
+    pub(super) fn cut(&self, log: usize) -> LogCut {
+        crate::views::mark::mark(&*self.database, self.logs[log].id)
+            .unwrap()
+            .cut()
     }
 
     pub(super) fn audit(&self) -> ViewsAudit {
