@@ -14,9 +14,11 @@ use verdict_schemas::{Rejection, Timestamp, rule};
 
 use super::binding::{Binding, BindingSet, ScopeForm};
 use super::canonical::{Canonical, Event, Meta, Notes, Place, event_id, source};
-use super::document::{Document, elements, fields, scalar};
-use super::mapping::{self, Found, Named, Outcome, UNMAPPED};
-use super::report::{self, Agent};
+use super::document::{Document, fields, scalar};
+use super::mapping::{self, Found, Named, UNMAPPED};
+use super::outcome::{self, Outcome};
+use super::reasons::reasons;
+use super::report::{self, Agent, texts};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -51,7 +53,7 @@ struct TypedForm<'a> {
     r#type: Cow<'a, str>,
     id: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    properties: Option<&'a RawValue>,
+    properties: Option<Cow<'a, RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -98,12 +100,12 @@ pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) ->
     let actor = mapping::actor(&event, bound(|b| b.document.actor.as_deref()));
     let action = mapping::action(&event, bound(|b| b.document.action.as_deref()));
     let resource = mapping::resource(&event, bound(|b| b.document.resource.as_deref()));
-    let said = mapping::outcome(&event, bound(|b| b.document.outcome.as_deref()));
+    let (outcome, by) = outcome::outcome(&event, bound(|b| b.document.outcome.as_deref()))?;
     note(&mut notes, "mapped/actor", pointer(actor.as_ref()));
     note(&mut notes, "mapped/action", pointer(action.as_ref()));
     note(&mut notes, "mapped/resource", pointer(resource.as_ref()));
-    let (outcome, by, reasons) = outcome(&event, said)?;
     note(&mut notes, "mapped/outcome", by);
+    note(&mut notes, "mapped/version", mapping::VERSION.into());
     if !bundles.bindings.is_empty() {
         let names: Vec<String> = bundles.bindings.iter().map(|binding| binding.name()).collect();
         note(&mut notes, "mapped/bindings", names.join(" ").into());
@@ -147,11 +149,11 @@ pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) ->
         },
         body: Body {
             decision_id: given_id.unwrap_or_else(|| format!("opa-{event_id}").into()),
-            actor: typed(actor)?,
+            actor: typed(actor),
             action: action.map_or(UNMAPPED.into(), |found| found.value),
-            resource: typed(resource)?,
+            resource: typed(resource),
             outcome,
-            reasons,
+            reasons: reasons(&event, outcome),
             policies: bundles.cited,
             determining_rules: path.into_iter().map(Cow::Owned).collect(),
             input: event.find("/input"),
@@ -200,52 +202,19 @@ fn cited<'a, 'b>(
     Ok(all)
 }
 
-/// The outcome, by what it was found, and the reasons.
-type Decided<'a> = (Outcome, Cow<'a, str>, Vec<Cow<'a, str>>);
-
-/// Reads the outcome. An error decides nothing; without a result no rule applied, unless
-/// a mask took the result away.
-fn outcome<'a>(event: &Document<'a>, said: Option<Found<Outcome>>) -> Result<Decided<'a>, Rejection> {
-    if let Some(error) = event.find("/error") {
-        let code = event.find("/error/code").and_then(scalar);
-        let message = event.find("/error/message").and_then(scalar);
-        let told = match (code, message) {
-            (Some(code), Some(message)) => format!("{code}: {message}").into(),
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => error.get().chars().take(1024).collect::<String>().into(),
-        };
-        return Ok((Outcome::Indeterminate, "/error".into(), vec![told]));
-    }
-    let mut reasons: Vec<_> = event.find("/result/reason").and_then(scalar).into_iter().collect();
-    let several = event.find("/result/reasons").and_then(elements).unwrap_or_default();
-    reasons.extend(several.into_iter().filter_map(scalar));
-    if let Some(found) = said {
-        return Ok((found.value, found.by.into(), reasons));
-    }
-    let erased = texts(event, "/erased")?
-        .iter()
-        .any(|pointer| pointer == "/result" || pointer.starts_with("/result/"));
-    Ok(match event.find("/result") {
-        None if !erased => (Outcome::NotApplicable, "(no result)".into(), reasons),
-        _ => (Outcome::Indeterminate, UNMAPPED.into(), reasons),
-    })
-}
-
-fn typed<'a>(found: Option<Found<Named<'a>>>) -> Result<TypedForm<'a>, Rejection> {
-    let Some(Found { value, .. }) = found else {
-        return Ok(TypedForm {
+fn typed(found: Option<Found<Named<'_>>>) -> TypedForm<'_> {
+    match found {
+        Some(Found { value, .. }) => TypedForm {
+            r#type: value.kind,
+            id: value.id,
+            properties: value.properties,
+        },
+        None => TypedForm {
             r#type: UNMAPPED.into(),
             id: UNMAPPED.into(),
             properties: None,
-        });
-    };
-    let properties = value.properties.map(serde_json::from_str).transpose();
-    let properties = properties.map_err(|error| Rejection::new(rule::INVALID_JSON, error.to_string()))?;
-    Ok(TypedForm {
-        r#type: value.kind,
-        id: value.id,
-        properties,
-    })
+        },
+    }
 }
 
 fn pointer<'a, T>(found: Option<&Found<T>>) -> Cow<'a, str> {
@@ -254,19 +223,6 @@ fn pointer<'a, T>(found: Option<&Found<T>>) -> Cow<'a, str> {
 
 fn note<'a>(notes: &mut Notes<'a>, name: &'static str, value: Cow<'a, str>) {
     notes.insert(name.into(), value);
-}
-
-/// A list of strings; absent is empty.
-fn texts<'a>(event: &Document<'a>, pointer: &str) -> Result<Vec<Cow<'a, str>>, Rejection> {
-    let Some(raw) = event.find(pointer) else {
-        return Ok(Vec::new());
-    };
-    let wrong = || report::wrong(pointer, "a list of strings");
-    elements(raw)
-        .ok_or_else(wrong)?
-        .into_iter()
-        .map(|text| super::document::text(text).ok_or_else(wrong))
-        .collect()
 }
 
 /// Nanoseconds as microseconds; zero is OPA's way to say that it did not measure.

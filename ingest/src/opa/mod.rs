@@ -16,8 +16,12 @@ mod canonical;
 mod decision;
 mod document;
 mod mapping;
+mod outcome;
+mod polarity;
 mod quarantine;
+mod reasons;
 mod report;
+mod review;
 mod status;
 mod upload;
 

@@ -20,6 +20,7 @@ use super::OpaSettings;
 use super::binding::{BindingSet, ScopeForm};
 use super::canonical::{Canonical, Event, Meta, Notes, Place, event_id, source};
 use super::document::{Document, elements, fields, scalar};
+use super::mapping;
 use super::report::{self, Agent};
 
 #[derive(Serialize)]
@@ -61,6 +62,7 @@ pub(crate) fn status(
     let status = Document::new(raw);
     let agent = Agent::read(&status)?;
     let mut notes = agent.notes();
+    notes.insert("mapped/version".into(), mapping::VERSION.into());
     let mut active = Vec::new();
     let mut lease_ms = None;
     let bundles = match status.find("/bundles") {

@@ -7,5 +7,6 @@ mod bindings;
 mod bounds;
 mod intake;
 mod opa;
+mod opa_shapes;
 mod properties;
 mod support;

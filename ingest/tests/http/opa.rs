@@ -103,7 +103,9 @@ async fn outcomes_are_what_the_result_says_and_no_guess() {
     for (name, outcome, by) in [
         ("decision-no-input.json", Outcome::Deny, "/result"),
         ("decision-log-docs.json", Outcome::Allow, "/result"),
-        ("decision-log-masked-docs.json", Outcome::Allow, "/result"),
+        ("decision-log-real-envoy-0.38.json", Outcome::Allow, "/result/allowed"),
+        // `system/main` says nothing about what its `true` means.
+        ("decision-log-masked-docs.json", Outcome::Indeterminate, "unmapped"),
         ("decision-error-eval-conflict.json", Outcome::Indeterminate, "/error"),
         ("decision-error-undefined-main.json", Outcome::Indeterminate, "/error"),
         ("decision-undefined-result.json", Outcome::NotApplicable, "(no result)"),
@@ -201,6 +203,7 @@ async fn a_status_says_what_is_active_and_keeps_its_60_kb() {
     );
     assert_eq!(active.version.as_ref().unwrap().as_str(), "rev-1");
     assert_eq!(active.applied_at.unwrap().to_string(), "2026-11-21T08:39:45.130255Z");
+    assert_eq!(event.meta.labels["mapped/version"], "2");
     assert!(event.meta.event_time <= record.recorded_time);
     // OPA never sends a status twice: two alike are two sightings.
     assert_eq!(node.opa_status(&body).await.body["accepted"], 1);
