@@ -145,6 +145,8 @@ pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) ->
             environment: &place.environment,
             trace_id: report::optional_text(&event, "/trace_id")?.filter(|id| !id.is_empty()),
             span_id: report::optional_text(&event, "/span_id")?.filter(|id| !id.is_empty()),
+            // What the caller of a batch was given for all of its decisions.
+            correlation_id: report::optional_text(&event, "/batch_decision_id")?.filter(|id| !id.is_empty()),
             labels: notes,
         },
         body: Body {

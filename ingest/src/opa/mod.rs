@@ -17,6 +17,7 @@ mod decision;
 mod document;
 mod mapping;
 mod outcome;
+mod pieces;
 mod polarity;
 mod quarantine;
 mod reasons;
@@ -46,11 +47,12 @@ pub(crate) use quarantine::RecentlyQuarantined;
 use crate::blocking;
 use crate::caller::Caller;
 use crate::deliver::{Delivered, Outgoing, deliver};
-use crate::intake::{Item, Log};
+use crate::intake::Log;
 use crate::problem::{Code, Problem};
 use crate::state::Shared;
 use crate::stats::{IntakeCounts, count};
 use canonical::{Canonical, Place, Report};
+use pieces::{At, Piece, pieces};
 use quarantine::Poison;
 use upload::Upload;
 
@@ -70,7 +72,7 @@ impl Default for OpaSettings {
 
 type Segments = Result<Path<HashMap<String, String>>, PathRejection>;
 
-/// `POST .../logs`: a gzipped array of decision events.
+/// `POST .../logs`: decision events, as an array, or as collectors send them.
 pub(crate) async fn logs(state: State<Arc<Shared>>, path: Segments, headers: HeaderMap, body: Body) -> Response {
     answered(take(state.0, path, &headers, body, Report::Decision).await)
 }
@@ -201,24 +203,13 @@ fn map(shared: &Shared, place: &Place, upload: Upload, report: Report) -> Result
             quarantine(shared, place, report, poison, &mut mapped);
             return Ok(mapped);
         }
-        Upload::Whole(bytes) => match upload::items(&bytes, report, shared.state.limits.max_events) {
-            Ok(items) => items,
-            Err(rejection) => {
-                quarantine(
-                    shared,
-                    place,
-                    report,
-                    poison(shared, None, &bytes, rejection),
-                    &mut mapped,
-                );
-                return Ok(mapped);
-            }
-        },
+        Upload::Whole(bytes) => pieces(&bytes, shared.state.limits.max_events),
     };
-    for Item { line, bytes } in items {
-        let read = match report {
-            Report::Decision => decision::decision(&bytes, place, &bindings),
-            Report::Status => status::status(&bytes, place, &bindings, &shared.state.opa, now),
+    for Piece { at, bytes, broken } in items {
+        let read = match (broken, report) {
+            (Some(rejection), _) => Err(rejection),
+            (None, Report::Decision) => decision::decision(&bytes, place, &bindings),
+            (None, Report::Status) => status::status(&bytes, place, &bindings, &shared.state.opa, now),
         };
         match read.and_then(|event| record(shared, report, event, &bytes)) {
             Ok((event, record)) => {
@@ -240,7 +231,7 @@ fn map(shared: &Shared, place: &Place, upload: Upload, report: Report) -> Result
                     shared,
                     place,
                     report,
-                    poison(shared, Some(line), &bytes, rejection),
+                    poison(shared, at, &bytes, rejection),
                     &mut mapped,
                 );
             }
@@ -276,8 +267,8 @@ fn record(
 }
 
 /// Poison of these bytes; half of a record is left for what is said about them.
-fn poison(shared: &Shared, element: Option<usize>, bytes: &Bytes, rejection: Rejection) -> Poison {
-    Poison::new(element, bytes, rejection, shared.max_record() / 2)
+fn poison(shared: &Shared, at: At, bytes: &Bytes, rejection: Rejection) -> Poison {
+    Poison::new(at, bytes, rejection, shared.max_record() / 2)
 }
 
 fn quarantine(shared: &Shared, place: &Place, report: Report, poison: Poison, mapped: &mut Mapped) {

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use verdict_schemas::Rejection;
 
 use super::canonical::{Place, Report, headers};
+use super::pieces::At;
 use crate::deliver::Outgoing;
 
 /// Of what is too large, this much is kept.
@@ -22,8 +23,8 @@ pub(crate) const HEAD: usize = 64 << 10;
 /// What could not be taken apart or mapped.
 #[derive(Debug)]
 pub(crate) struct Poison {
-    /// Its place in the upload, from 1; none where the upload as a whole is meant.
-    pub(crate) element: Option<usize>,
+    /// Its place in the upload; none where the upload as a whole is meant.
+    pub(crate) at: At,
     pub(crate) rejection: Rejection,
     /// The bytes received, or the first of them.
     pub(crate) kept: Bytes,
@@ -43,6 +44,8 @@ struct Quarantined<'a> {
     from: &'static str,
     environment: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     element: Option<usize>,
     rule: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,14 +59,14 @@ struct Quarantined<'a> {
 
 impl Poison {
     /// Bytes received, as they are; of very many the first.
-    pub(crate) fn new(element: Option<usize>, received: &Bytes, rejection: Rejection, most: usize) -> Self {
+    pub(crate) fn new(at: At, received: &Bytes, rejection: Rejection, most: usize) -> Self {
         let kept = if received.len() <= most {
             received.clone()
         } else {
             received.slice(..HEAD.min(received.len()))
         };
         Self {
-            element,
+            at,
             rejection,
             kept,
             bytes: received.len() as u64,
@@ -81,7 +84,8 @@ impl Poison {
                     Report::Status => "opa status",
                 },
                 environment,
-                element: self.element,
+                line: self.at.line,
+                element: self.at.element,
                 rule: self.rejection.rule,
                 field: self.rejection.field.as_deref(),
                 detail: &self.rejection.detail,

@@ -110,6 +110,7 @@ pub(crate) fn status(
             environment: &place.environment,
             trace_id: None,
             span_id: None,
+            correlation_id: None,
             labels: notes,
         },
         body: Body {

@@ -8,5 +8,6 @@ mod bounds;
 mod intake;
 mod opa;
 mod opa_shapes;
+mod opa_uploads;
 mod properties;
 mod support;
