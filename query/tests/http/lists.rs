@@ -36,6 +36,9 @@ fn decisions() -> Vec<(String, Value)> {
         if n % 3 == 0 {
             event["meta"]["trace_id"] = pick(n / 3, &["t1", "t2"]).into();
         }
+        if n % 4 == 0 {
+            event["meta"]["correlation_id"] = pick(n / 4, &["batch-1", "t1"]).into();
+        }
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         let recorded = at(n as f64 + if n % 4 == 0 { 100.0 } else { 0.0 });
         events.push((recorded, event));
@@ -61,7 +64,7 @@ fn has(event: &Value, name: &str, value: &str) -> bool {
         "actor" => named(&body["actor"]),
         "resource" => named(&body["resource"]),
         "action" | "outcome" | "workload" => body[name] == value,
-        "environment" | "trace_id" => meta[name] == value,
+        "environment" | "trace_id" | "correlation_id" => meta[name] == value,
         "agent" => body["agent"].as_str().or(meta["source"].as_str()) == Some(value),
         "from" => meta["event_time"].as_str().unwrap() >= value,
         "to" => meta["event_time"].as_str().unwrap() < value,
@@ -113,6 +116,10 @@ const ASKED: &[&[(&str, &str)]] = &[
     &[("agent", "urn:test:emitter")],
     &[("trace_id", "t1")],
     &[("trace_id", "t2"), ("version", "v2")],
+    &[("correlation_id", "batch-1")],
+    &[("correlation_id", "t1"), ("trace_id", "t1")],
+    &[("correlation_id", "t1"), ("outcome", "deny")],
+    &[("correlation_id", "t2")],
     &[
         ("from", "2026-03-01T00:00:10.000000Z"),
         ("to", "2026-03-01T00:00:20.000000Z"),

@@ -5,11 +5,13 @@
 //! value of v_trace, v_decision                                                  kind u8 | outcome u8 | f u64
 //! ```
 //!
+//! v_trace holds correlation ids too, under a hash of two parts, so that no trace id is ever taken for one.
+//!
 //! So a scan can leave out a kind or an outcome without reading a record.
 
 use verdict_schemas::{Body, Cited, DecisionProjection, Event, Kind, Outcome, Timestamp};
 
-use super::keys::{self, H16, Key, h16, h16_typed, h16_version};
+use super::keys::{self, H16, Key, h16, h16_correlation, h16_typed, h16_version};
 use super::rows::Batch;
 use crate::names::LogId;
 use crate::tables::Table;
@@ -45,7 +47,7 @@ impl Place {
         );
     }
 
-    fn by_id(&self, batch: &mut Batch, table: Table, id: &str) {
+    fn by_id(&self, batch: &mut Batch, table: Table, id: &H16) {
         let [kind, outcome] = self.note();
         let mut value = [kind, outcome, 0, 0, 0, 0, 0, 0, 0, 0];
         if let Some(f) = value.last_chunk_mut() {
@@ -53,7 +55,7 @@ impl Place {
         }
         batch
             .of(table)
-            .put(Key::log(self.log).with(&h16(id)).index(self.index).as_slice(), &value);
+            .put(Key::log(self.log).with(id).index(self.index).as_slice(), &value);
     }
 
     fn by_kind(&self, batch: &mut Batch) {
@@ -92,9 +94,12 @@ pub(crate) fn decision(
         each_version(batch, &version, cited);
     }
     if let Some(trace) = &decision.trace_id {
-        place.by_id(batch, Table::Trace, trace);
+        place.by_id(batch, Table::Trace, &h16(trace));
     }
-    place.by_id(batch, Table::Decision, &decision.decision_id);
+    if let Some(correlation) = &decision.correlation_id {
+        place.by_id(batch, Table::Trace, &h16_correlation(correlation));
+    }
+    place.by_id(batch, Table::Decision, &h16(&decision.decision_id));
 }
 
 /// The rows of any other event.
@@ -104,7 +109,10 @@ pub(crate) fn event(batch: &mut Batch, place: Place, event: &Event) {
         place.by_kind(batch);
     }
     if let Some(trace) = &event.meta.trace_id {
-        place.by_id(batch, Table::Trace, trace.as_str());
+        place.by_id(batch, Table::Trace, &h16(trace.as_str()));
+    }
+    if let Some(correlation) = &event.meta.correlation_id {
+        place.by_id(batch, Table::Trace, &h16_correlation(correlation));
     }
     match &event.body {
         Body::AgentSeen(seen) => place.by_name(batch, Table::Agent, &h16(seen.agent.as_str())),
@@ -125,7 +133,7 @@ pub(crate) fn event(batch: &mut Batch, place: Place, event: &Event) {
             place.by_name(batch, Table::Object, &h16_typed(&report.object.kind, &report.object.id));
         }
         // Under the decision whose effect it is, told apart by its kind.
-        Body::EffectRecorded(effect) => place.by_id(batch, Table::Decision, effect.decision_id.as_str()),
+        Body::EffectRecorded(effect) => place.by_id(batch, Table::Decision, &h16(effect.decision_id.as_str())),
         Body::Decision(_)
         | Body::Rollout(_)
         | Body::ArtifactPublished(_)
