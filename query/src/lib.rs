@@ -34,6 +34,7 @@ mod routes;
 mod state;
 mod token;
 mod walk;
+mod warnings;
 
 use axum::Router;
 use axum::http::{Method, Uri};

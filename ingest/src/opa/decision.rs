@@ -10,15 +10,16 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use verdict_schemas::{Rejection, Timestamp, rule};
+use verdict_schemas::{Rejection, Timestamp, Version, rule};
 
 use super::binding::{Binding, BindingSet, ScopeForm};
-use super::canonical::{Canonical, Event, Meta, Notes, Place, event_id, source};
+use super::canonical::{Canonical, Event, Meta, Notes, event_id, source};
 use super::document::{Document, fields, scalar};
 use super::mapping::{self, Found, Named, UNMAPPED};
 use super::outcome::{self, Outcome};
 use super::reasons::reasons;
-use super::report::{self, Agent, texts};
+use super::report::{self, Agent, Fault, texts};
+use super::single::{self, Reports};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -67,16 +68,19 @@ struct Cited<'a> {
 #[derive(Default)]
 struct Bundles<'a, 'b> {
     cited: Vec<Cited<'a>>,
-    /// Bundles without a revision: they can not be cited.
+    /// Bundles without a revision.
     unversioned: Vec<Cow<'a, str>>,
+    /// The name of the single bundle of an old configuration, which may not be known.
+    single: Option<Option<String>>,
     bindings: Vec<&'b Binding>,
 }
 
 /// Maps one event.
 ///
 /// # Errors
-/// Why it is quarantined.
-pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) -> Result<Canonical, Rejection> {
+/// Why it is quarantined, or that the log could not be read.
+pub(crate) fn decision(foreign: &Bytes, reports: &Reports<'_>, bindings: &BindingSet) -> Result<Canonical, Fault> {
+    let place = reports.place;
     let raw = report::object(foreign)?;
     let event = Document::new(raw);
     let agent = Agent::read(&event)?;
@@ -93,7 +97,7 @@ pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) ->
         given_id.as_deref().unwrap_or_default().as_bytes(),
         &digest,
     ]);
-    let bundles = cited(&event, place, bindings, time)?;
+    let bundles = cited(&event, &agent, (reports, bindings), time)?;
     let bound = |field: fn(&Binding) -> Option<&str>| bundles.bindings.iter().find_map(|binding| field(binding));
 
     let mut notes = agent.notes();
@@ -111,11 +115,12 @@ pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) ->
         note(&mut notes, "mapped/bindings", names.join(" ").into());
     }
     if !bundles.unversioned.is_empty() {
-        note(
-            &mut notes,
-            "opa/unversioned_bundles",
-            bundles.unversioned.join(" ").into(),
-        );
+        note(&mut notes, single::UNVERSIONED, bundles.unversioned.join(" ").into());
+    }
+    match bundles.single {
+        Some(Some(name)) => note(&mut notes, single::NAMED, name.into()),
+        Some(None) => note(&mut notes, "mapped/policy", UNMAPPED.into()),
+        None => {}
     }
     for (name, pointer) in [
         ("opa/path", "/path"),
@@ -135,7 +140,7 @@ pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) ->
         .map(|path| path.trim_start_matches('/').to_owned())
         .filter(|path| !path.is_empty());
     let source = source(&place.environment, &agent.name);
-    Canonical::write(&Event {
+    Ok(Canonical::write(&Event {
         kind: "decision",
         meta: Meta {
             event_id,
@@ -170,36 +175,48 @@ pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) ->
             mode: "normal",
             duration_us: event.find("/metrics/timer_server_handler_ns").and_then(micros),
         },
-    })
+    })?)
 }
 
 /// The bundles that the decision was made under.
 fn cited<'a, 'b>(
     event: &Document<'a>,
-    place: &Place,
-    bindings: &'b BindingSet,
+    agent: &Agent<'a>,
+    (reports, bindings): (&Reports<'_>, &'b BindingSet),
     at: Timestamp,
-) -> Result<Bundles<'a, 'b>, Rejection> {
+) -> Result<Bundles<'a, 'b>, Fault> {
     let mut all = Bundles::default();
-    let Some(raw) = event.find("/bundles") else {
-        return Ok(all);
-    };
-    let bundles = fields(raw).ok_or_else(|| report::wrong("/bundles", "an object"))?;
-    for (name, bundle) in bundles {
-        let bundle = Document::new(bundle);
+    let revision_in = |document: &Document<'a>| report::optional_text(document, "/revision");
+    let mut found = Vec::new();
+    if let Some(raw) = event.find("/bundles") {
+        for (name, bundle) in fields(raw).ok_or_else(|| report::wrong("/bundles", "an object"))? {
+            found.push((name, revision_in(&Document::new(bundle))?));
+        }
+    } else {
+        // Of the single bundle of an old configuration only the revision is told.
+        let revision = revision_in(event)?.filter(|revision| !revision.is_empty());
+        match (reports.single_bundle(agent)?, revision) {
+            (Some(single), revision) if revision.is_some() || single.unversioned => {
+                all.single = Some(Some(single.name.clone()));
+                found.push((single.name.into(), revision));
+            }
+            (None, Some(revision)) => {
+                all.single = Some(None);
+                found.push((single::NAMELESS.into(), Some(revision)));
+            }
+            _ => {}
+        }
+    }
+    let place = reports.place;
+    for (name, revision) in found {
         let binding = bindings.find(&name, (&place.tenant, &place.environment), at);
         all.bindings.extend(binding);
-        let Some(revision) = report::optional_text(&bundle, "/revision")?.filter(|revision| !revision.is_empty())
-        else {
-            all.unversioned.push(name);
-            continue;
-        };
-        let (scope, policy) = report::policy(name, binding, place);
-        all.cited.push(Cited {
-            scope,
-            policy,
-            version: revision,
+        let version = revision.filter(|revision| !revision.is_empty()).unwrap_or_else(|| {
+            all.unversioned.push(name.clone());
+            Version::UNVERSIONED.into()
         });
+        let (scope, policy) = report::policy(name, binding, place);
+        all.cited.push(Cited { scope, policy, version });
     }
     Ok(all)
 }

@@ -23,6 +23,7 @@ mod quarantine;
 mod reasons;
 mod report;
 mod review;
+mod single;
 mod status;
 mod upload;
 
@@ -43,6 +44,7 @@ use verdict_store::{Appended, DedupKey, LogName, StoreError};
 
 pub(crate) use bindings::Bindings;
 pub(crate) use quarantine::RecentlyQuarantined;
+pub(crate) use single::SingleBundles;
 
 use crate::blocking;
 use crate::caller::Caller;
@@ -54,6 +56,8 @@ use crate::stats::{IntakeCounts, count};
 use canonical::{Canonical, Place, Report};
 use pieces::{At, Piece, pieces};
 use quarantine::Poison;
+use report::Fault;
+use single::Reports;
 use upload::Upload;
 
 /// How OPA's reports are read.
@@ -196,6 +200,7 @@ fn map(shared: &Shared, place: &Place, upload: Upload, report: Report) -> Result
     let snapshot = shared.state.store.snapshot();
     let bindings = shared.bindings.of(&snapshot, &place.tenant)?;
     let log = snapshot.log(&LogName::Tenant(place.tenant.clone()))?;
+    let reports = Reports::new(&shared.single_bundles, &snapshot, log.as_ref(), place);
     let now = now();
     let mut mapped = Mapped::default();
     let items = match upload {
@@ -207,11 +212,11 @@ fn map(shared: &Shared, place: &Place, upload: Upload, report: Report) -> Result
     };
     for Piece { at, bytes, broken } in items {
         let read = match (broken, report) {
-            (Some(rejection), _) => Err(rejection),
-            (None, Report::Decision) => decision::decision(&bytes, place, &bindings),
-            (None, Report::Status) => status::status(&bytes, place, &bindings, &shared.state.opa, now),
+            (Some(rejection), _) => Err(rejection.into()),
+            (None, Report::Decision) => decision::decision(&bytes, &reports, &bindings),
+            (None, Report::Status) => status::status(&bytes, &reports, &bindings, &shared.state.opa, now),
         };
-        match read.and_then(|event| record(shared, report, event, &bytes)) {
+        match read.and_then(|event| Ok(record(shared, report, event, &bytes)?)) {
             Ok((event, record)) => {
                 let held = match &log {
                     Some(log) => snapshot
@@ -226,7 +231,8 @@ fn map(shared: &Shared, place: &Place, upload: Upload, report: Report) -> Result
                     mapped.records.push(record);
                 }
             }
-            Err(rejection) => {
+            Err(Fault::Store(error)) => return Err(error),
+            Err(Fault::Report(rejection)) => {
                 quarantine(
                     shared,
                     place,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use verdict_schemas::{Rejection, rule};
+use verdict_store::StoreError;
 
 use super::binding::{Binding, ScopeForm};
 use super::canonical::{Notes, Place};
@@ -60,6 +61,27 @@ impl<'a> Agent<'a> {
     pub(crate) fn notes(&self) -> Notes<'a> {
         let ours = |name: &str| OURS.iter().any(|prefix| name.starts_with(prefix));
         self.labels.iter().filter(|(name, _)| !ours(name)).cloned().collect()
+    }
+}
+
+/// Why a report could not be mapped.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// It is none: it is quarantined.
+    Report(Rejection),
+    /// The log could not be read: its sender sends it again.
+    Store(StoreError),
+}
+
+impl From<Rejection> for Fault {
+    fn from(rejection: Rejection) -> Self {
+        Self::Report(rejection)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }
 

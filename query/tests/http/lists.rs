@@ -286,6 +286,47 @@ async fn lines_and_the_link_lead_through_a_list_as_well() {
 }
 
 #[tokio::test]
+async fn who_runs_a_bundle_without_a_revision_is_listed_and_warned_of() {
+    let node = Node::new();
+    node.append(&[
+        seen(1, 1.0, "acme", "pdp-1", "unversioned"),
+        seen(2, 2.0, "acme", "pdp-2", "v1"),
+        seen(3, 3.0, "acme", "pdp-3", "unversioned"),
+    ])
+    .await;
+    let effective = node
+        .ask(&format!("/v1/tenants/acme/effective?environment=prod&at={}", at(5.0)))
+        .await;
+    let entry = &effective["policies"][0];
+    assert_eq!(
+        (&entry["version"], &entry["certainty"]),
+        (&json!("unversioned"), &json!("observed"))
+    );
+    let warnings = effective["warnings"].as_array().unwrap();
+    assert!(
+        warnings.len() == 1 && warnings[0].as_str().unwrap().contains("`authz`"),
+        "{effective:#}"
+    );
+    assert!(warnings[0].as_str().unwrap().contains("opa build --revision"));
+    let agents = node
+        .ask(&format!("/v1/tenants/acme/agents?environment=prod&at={}", at(5.0)))
+        .await;
+    let warned: Vec<(&str, bool)> = agents["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| {
+            (
+                item["agent"].as_str().unwrap(),
+                item["warnings"] == effective["warnings"],
+            )
+        })
+        .collect();
+    assert_eq!(warned, [("pdp-1", true), ("pdp-2", false), ("pdp-3", true)]);
+    assert!(agents["items"][1].get("warnings").is_none());
+}
+
+#[tokio::test]
 async fn what_does_not_count_is_in_quarantine_with_its_reason() {
     let node = Node::new();
     let (recorded, good) = decision(1, 1.0, "acme", json!({}));
