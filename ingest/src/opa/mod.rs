@@ -54,7 +54,7 @@ use crate::problem::{Code, Problem};
 use crate::state::Shared;
 use crate::stats::{IntakeCounts, count};
 use canonical::{Canonical, Place, Report};
-use pieces::{At, Piece, pieces};
+use pieces::{Piece, pieces};
 use quarantine::Poison;
 use report::Fault;
 use single::Reports;
@@ -113,6 +113,8 @@ struct Mapped {
     records: Vec<Outgoing>,
     /// Digests of the poison among the records.
     poison: Vec<[u8; 32]>,
+    /// How many records there are of it.
+    notes: u64,
     /// What the log has already.
     known: u64,
 }
@@ -153,7 +155,7 @@ async fn take(
             .await?
             .map_err(|error| unreadable(&error))?
     };
-    let quarantined = mapped.poison.len() as u64;
+    let (quarantined, notes) = (mapped.poison.len() as u64, mapped.notes);
     let mut answer = Answer {
         accepted: 0,
         duplicates: mapped.known,
@@ -169,11 +171,11 @@ async fn take(
                     .filter(|result| matches!(result, Appended::Duplicate { .. }))
                     .count() as u64;
                 answer.duplicates += again;
-                answer.accepted = (results.len() as u64).saturating_sub(again + quarantined);
+                answer.accepted = (results.len() as u64).saturating_sub(again + notes);
                 answer.log = head.as_ref().map(Log::of);
             }
             Delivered::Sent(positions) => {
-                answer.accepted = (positions.len() as u64).saturating_sub(quarantined);
+                answer.accepted = (positions.len() as u64).saturating_sub(notes);
                 status = StatusCode::ACCEPTED;
             }
         }
@@ -233,13 +235,7 @@ fn map(shared: &Shared, place: &Place, upload: Upload, report: Report) -> Result
             }
             Err(Fault::Store(error)) => return Err(error),
             Err(Fault::Report(rejection)) => {
-                quarantine(
-                    shared,
-                    place,
-                    report,
-                    poison(shared, at, &bytes, rejection),
-                    &mut mapped,
-                );
+                quarantine(shared, place, report, Poison::new(at, &bytes, rejection), &mut mapped);
             }
         }
     }
@@ -272,16 +268,14 @@ fn record(
     Ok((event.event_id, record))
 }
 
-/// Poison of these bytes; half of a record is left for what is said about them.
-fn poison(shared: &Shared, at: At, bytes: &Bytes, rejection: Rejection) -> Poison {
-    Poison::new(at, bytes, rejection, shared.max_record() / 2)
-}
-
+/// Keeps what is no report. Half of a record is left for what is said about it.
 fn quarantine(shared: &Shared, place: &Place, report: Report, poison: Poison, mapped: &mut Mapped) {
     if shared.recently_quarantined.contains(place, report, &poison) {
         mapped.known += 1;
     } else {
-        mapped.records.push(poison.record(report, place.environment.as_str()));
+        let records = poison.records(report, place.environment.as_str(), shared.max_record() / 2);
+        mapped.notes += records.len() as u64;
+        mapped.records.extend(records);
         mapped.poison.push(poison.sha256);
     }
 }

@@ -133,10 +133,20 @@ impl Reader {
                 self.one(first);
             }
         }
-        let broken_off = self.element.is_some() && self.found.last().is_none_or(|last| last.broken.is_none());
-        if broken_off {
-            let detail = "the array is not closed: what was to follow is missing";
-            self.take_rest(Rejection::new(rule::INVALID_JSON, detail));
+        // Said of what it ends with, so that it is said of each upload that breaks off, and of each once.
+        if let (Some(element), Some(last)) = (self.element, self.found.last())
+            && last.broken.is_none()
+        {
+            let detail = "the array is not closed behind this: what was to follow is missing";
+            let (at, bytes) = (last.at, last.bytes.clone());
+            self.found.push(Piece {
+                at: At {
+                    element: Some(element + 1),
+                    ..at
+                },
+                bytes,
+                broken: Some(Rejection::new(rule::INVALID_JSON, detail)),
+            });
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use verdict_schemas::Rejection;
 
 use super::pieces::At;
-use super::quarantine::{HEAD, Poison};
+use super::quarantine::Poison;
 use crate::body::{BodyError, Collected, Encoding, Share, collect_or_hash, decode};
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -59,7 +59,7 @@ pub(crate) async fn receive(shared: &Shared, headers: &HeaderMap, body: Body) ->
         Err(passing) => return Err(passing.into()),
     };
     Ok((
-        Upload::Poison(Poison::new(At::default(), &sent, rejection, HEAD)),
+        Upload::Poison(Poison::new(At::default(), &sent, rejection)),
         length,
         share,
     ))

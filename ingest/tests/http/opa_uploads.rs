@@ -140,6 +140,51 @@ async fn what_can_be_read_of_a_broken_upload_is_read() {
     assert_eq!(foreign(&node.record(2)), format!("{}]", event("d-3")).as_bytes());
 }
 
+/// An event that no record can hold is kept in parts, and none of its bytes is lost.
+#[tokio::test]
+async fn what_is_too_long_for_a_record_is_kept_in_parts() {
+    let limits = IntakeLimits {
+        max_event_bytes: 64 << 10,
+        ..IntakeLimits::default()
+    };
+    let node = Node::limited(limits);
+    // Nothing that compresses away.
+    let long: String = (0..40_000_u32)
+        .map(|n| format!("{:08x}", n.wrapping_mul(2_654_435_761)))
+        .collect();
+    let large = event("d-1").replace("\"ada\"", &format!("\"{long}\""));
+    let answer = node.opa_logs(format!("[{large},{}]", event("d-2")).as_bytes()).await;
+    assert_eq!(
+        (&answer.body["accepted"], &answer.body["quarantined"]),
+        (&json!(1), &json!(1)),
+        "{answer:?}"
+    );
+    let (mut kept, mut parts) = (Vec::new(), Vec::new());
+    for index in (0..node.size("acme")).filter(|index| node.flag(*index).is_some()) {
+        let record = node.record(index);
+        let note: Value = serde_json::from_slice(&record.value).unwrap();
+        let note = &note["quarantined"];
+        assert_eq!(
+            (&note["rule"], &note["bytes"]),
+            (&json!("too_large"), &json!(large.len()))
+        );
+        parts.push((
+            note["part"]["number"].as_u64().unwrap(),
+            note["part"]["of"].as_u64().unwrap(),
+        ));
+        kept.extend(foreign(&record));
+    }
+    let of = large.len().div_ceil(32 << 10) as u64;
+    assert_eq!(parts, (1..=of).map(|number| (number, of)).collect::<Vec<_>>());
+    assert!(kept == large.as_bytes(), "{} of {} bytes", kept.len(), large.len());
+    // Sent again it is known.
+    let again = node.opa_logs(format!("[{large}]").as_bytes()).await;
+    assert_eq!(
+        (&again.body["duplicates"], &again.body["quarantined"]),
+        (&json!(1), &json!(0))
+    );
+}
+
 /// Statuses, too, as a collector passes them on.
 #[tokio::test]
 async fn statuses_as_lines_are_so_many_statuses() {

@@ -100,7 +100,7 @@ fn what_is_broken_is_a_piece_of_its_own_and_nothing_else_is_lost() {
         ),
         (
             format!("[{one},{{\"a\":\n{one}"),
-            vec![good(1, 1, one), bad(1, 2, "{\"a\":"), good(2, 3, one), bad(2, 4, "")],
+            vec![good(1, 1, one), bad(1, 2, "{\"a\":"), good(2, 3, one), bad(2, 4, one)],
         ),
         // Broken off.
         (
@@ -109,7 +109,7 @@ fn what_is_broken_is_a_piece_of_its_own_and_nothing_else_is_lost() {
         ),
         (
             format!("[{one},{one}"),
-            vec![good(1, 1, one), good(1, 2, one), bad(1, 3, "")],
+            vec![good(1, 1, one), good(1, 2, one), bad(1, 3, one)],
         ),
         ("[info] started".to_owned(), vec![bad(1, None, "[info] started")]),
         ("".to_owned(), vec![bad(None, None, "")]),
