@@ -64,20 +64,16 @@ const REFUSES: &[&str] = &[
     "refuses",
     "refusal",
     "refusals",
-    "block",
-    "blocks",
     "forbid",
     "forbids",
     "disallow",
     "disallows",
     "prohibit",
     "prohibits",
-    "veto",
-    "fail",
-    "fails",
-    "failure",
-    "failures",
 ];
+
+/// Names of rules that refuse and mean so much else in longer ones (`fail_open`, `block_size`) that only they alone say it.
+const REFUSES_ALONE: &[&str] = &["block", "blocks", "veto", "fail", "fails", "failure", "failures"];
 
 /// The same as what was done.
 const REFUSED: &[&str] = &[
@@ -128,16 +124,18 @@ pub(crate) fn polarity(name: &str, place: Place) -> Option<Polarity> {
         rest = following;
     }
     let (first, last) = (rest.first()?.as_str(), rest.last()?.as_str());
-    let about = rest.len() > 1 && ABOUT.contains(&last);
+    let alone = rest.len() == 1;
+    // A setting is none of what is decided.
+    let about = !alone && (ABOUT.contains(&last) || first == "default");
     let said = if about {
         None
-    } else if REFUSES.contains(&first) {
+    } else if REFUSES.contains(&first) || (alone && REFUSES_ALONE.contains(&first)) {
         Some(Refusal)
-    } else if REFUSED.contains(&last) || PERMITTED.contains(&last) || (rest.len() > 1 && REFUSES.contains(&last)) {
+    } else if REFUSED.contains(&last) || PERMITTED.contains(&last) || REFUSES.contains(&last) {
         let before = rest.len().checked_sub(2).and_then(|at| rest.get(at));
         negated ^= before.is_some_and(|word| NEGATIONS.contains(&word.as_str()));
         Some(if PERMITTED.contains(&last) { Permission } else { Refusal })
-    } else if PERMITS.contains(&first) && (rest.len() == 1 || place == Place::Rule) {
+    } else if PERMITS.contains(&first) && (alone || place == Place::Rule) {
         Some(Permission)
     } else {
         None
@@ -201,6 +199,10 @@ mod tests {
             ("no_violations", Some(Permission)),
             ("deny_reasons", None),
             ("block_size", None),
+            ("block_device", None),
+            ("fail_open", None),
+            ("must_fail", Some(Refusal)),
+            ("default_deny", None),
             ("denied_users", None),
             ("allowed_methods", None),
             ("warn", None),
