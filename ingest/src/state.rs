@@ -6,7 +6,7 @@ use verdict_store::Store;
 use verdict_store::access::Access;
 
 use crate::body::Budget;
-use crate::opa::{Bindings, OpaSettings, RecentlyQuarantined};
+use crate::opa::{Bindings, OpaSettings, RecentlyQuarantined, SingleBundles};
 use crate::{IntakeLimits, Producer};
 
 /// What the intake stands on.
@@ -38,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) state: IntakeState,
     pub(crate) budget: Budget,
     pub(crate) bindings: Bindings,
+    pub(crate) single_bundles: SingleBundles,
     pub(crate) recently_quarantined: RecentlyQuarantined,
 }
 
@@ -47,6 +48,7 @@ impl Shared {
         Self {
             budget,
             bindings: Bindings::default(),
+            single_bundles: SingleBundles::default(),
             recently_quarantined: RecentlyQuarantined::default(),
             state,
         }

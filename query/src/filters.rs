@@ -2,7 +2,7 @@
 //!
 //! | filter | how it is answered |
 //! |---|---|
-//! | `trace_id`, `actor`, `resource`, `agent`, `policy`, `version` | by an index: a range of keys |
+//! | `trace_id`, `correlation_id`, `actor`, `resource`, `agent`, `policy`, `version` | by an index: a range of keys |
 //! | `environment` | by the version index where `policy` or `version` is given, else by reading records |
 //! | `from`, `to` | by the order of every index: f in `[from, to)` |
 //! | `action`, `outcome`, `workload` | by reading records |
@@ -28,6 +28,7 @@ pub(crate) const FILTERS: &[&str] = &[
     "workload",
     "agent",
     "trace_id",
+    "correlation_id",
     "from",
     "to",
 ];
@@ -45,6 +46,7 @@ pub(crate) struct Filters {
     pub(crate) workload: Option<String>,
     pub(crate) agent: Option<String>,
     pub(crate) trace_id: Option<TraceId>,
+    pub(crate) correlation_id: Option<String>,
     pub(crate) from: Option<Timestamp>,
     pub(crate) to: Option<Timestamp>,
 }
@@ -102,6 +104,7 @@ impl Filters {
             workload: text("workload"),
             agent: text("agent"),
             trace_id: params.text("trace_id").map(TraceId::from),
+            correlation_id: text("correlation_id"),
             from,
             to,
         })
@@ -122,6 +125,7 @@ impl Filters {
             // A decision that names no agent is its source's (E7).
             && is(&self.agent, Some(decision.agent.as_ref().map_or(meta.source.as_str(), AsRef::as_ref)))
             && self.trace_id.as_ref().is_none_or(|trace| Some(trace) == meta.trace_id.as_ref())
+            && is(&self.correlation_id, meta.correlation_id.as_deref())
             && self.accept_policies(decision)
     }
 

@@ -29,11 +29,13 @@ mod params;
 mod percent;
 mod problem;
 mod question;
+mod received;
 mod reply;
 mod routes;
 mod state;
 mod token;
 mod walk;
+mod warnings;
 
 use axum::Router;
 use axum::http::{Method, Uri};
@@ -67,6 +69,7 @@ pub fn router(state: QueryState) -> Router {
         .route(&of("objects/{kind}/{id}"), get(objects::one))
         .route(&of("object"), get(objects::named))
         .route(&of("quarantine"), get(quarantine::list))
+        .route(&of("quarantine/{index}"), get(quarantine::one))
         .route(&of("sources"), get(sources::list))
         .route("/v1/find", get(find::find))
         .route("/healthz", get(health::healthz))

@@ -9,13 +9,15 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use verdict_schemas::Timestamp;
 
-use crate::cut::LogAt;
+use crate::cut::{Cut, LogAt};
 use crate::problem::{Answer, Problem};
 
 /// The token of the cut that an answer was computed from.
 pub(crate) const AS_OF: HeaderName = HeaderName::from_static("verdict-as-of");
 /// Its `known_at`.
 pub(crate) const KNOWN_AT: HeaderName = HeaderName::from_static("verdict-known-at");
+/// The content type under which the bytes of an answer in bytes were received.
+pub(crate) const CONTENT_TYPE: HeaderName = HeaderName::from_static("verdict-content-type");
 /// Whether everything was looked at that the page is to hold: `false` when a scan met its bound first.
 pub(crate) const COMPLETE: HeaderName = HeaderName::from_static("verdict-complete");
 
@@ -67,7 +69,7 @@ impl Reply {
             logs: &'a [LogAt],
         }
         let mut reply = match accept {
-            Accept::Json => Self::json(&Document {
+            Accept::Json | Accept::Bytes => Self::json(&Document {
                 items: &list.items,
                 next: list.next.as_ref().map(|next| next.cursor.as_str()),
                 complete: list.complete,
@@ -91,6 +93,19 @@ impl Reply {
             reply.header(header::LINK, &format!("<{}>; rel=\"next\"", next.target));
         }
         Ok(reply)
+    }
+
+    /// Bytes as they were received, of whatever type: nothing that a browser would open.
+    pub(crate) fn bytes(content_type: Option<&str>, body: Vec<u8>, cut: &Cut) -> Self {
+        let mut reply = Self::of("application/octet-stream", body);
+        reply.header(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        reply.header(header::CONTENT_DISPOSITION, "attachment");
+        if let Some(content_type) = content_type {
+            reply.header(CONTENT_TYPE, content_type);
+        }
+        reply.header(AS_OF, &cut.token());
+        reply.header(KNOWN_AT, &cut.known_at.to_string());
+        reply
     }
 
     fn of(content_type: &'static str, body: Vec<u8>) -> Self {
@@ -120,15 +135,18 @@ impl IntoResponse for Reply {
     }
 }
 
-/// The form asked for. Whatever is not NDJSON gets JSON: a list has no third form that a caller could be hurt by.
+/// The form asked for. Whatever has no other form is JSON: nobody is hurt by that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Accept {
     Json,
+    /// Of a list: NDJSON.
     Lines,
+    /// Of one record: its bytes as received.
+    Bytes,
 }
 
 impl Accept {
-    /// Reads `Accept`: NDJSON if it is named, and not after `application/json`.
+    /// Reads `Accept`: NDJSON or bytes if they are named, and not after `application/json`.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let named = headers
             .get_all(header::ACCEPT)
@@ -144,6 +162,7 @@ impl Accept {
             };
             match parts.next()?.to_ascii_lowercase().as_str() {
                 "application/x-ndjson" | "application/ndjson" if !parts.any(refused) => Some(Self::Lines),
+                "application/octet-stream" if !parts.any(refused) => Some(Self::Bytes),
                 "application/json" => Some(Self::Json),
                 _ => None,
             }
@@ -170,8 +189,12 @@ mod tests {
         ] {
             assert_eq!(of(lines), Accept::Lines, "{lines}");
         }
+        for bytes in ["application/octet-stream", "application/octet-stream, application/json"] {
+            assert_eq!(of(bytes), Accept::Bytes, "{bytes}");
+        }
         for json in [
             "*/*",
+            "application/octet-stream;q=0",
             "application/json, application/x-ndjson",
             "application/x-ndjson;q=0",
             "",

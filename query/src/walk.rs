@@ -14,7 +14,7 @@ use crate::question::Question;
 const PROBE: usize = 256;
 /// So many versions of a policy are merged; one with more is found by another index.
 const MOST_VERSIONS: usize = 512;
-/// So many events of a trace are sorted in memory; one with more is found by another index.
+/// So many events of a trace, or of a correlation id, are sorted in memory; one with more is found by another index.
 const MOST_OF_TRACE: usize = 10_000;
 
 /// A place in the order of an index.
@@ -220,6 +220,7 @@ fn candidates(question: &Question<'_>, filters: &Filters) -> Answer<Vec<Candidat
         workload,
         agent,
         trace_id,
+        correlation_id,
         ..
     } = filters;
     let given = [
@@ -230,6 +231,7 @@ fn candidates(question: &Question<'_>, filters: &Filters) -> Answer<Vec<Candidat
         agent.is_some(),
         trace_id.is_some(),
         action.is_some() || workload.is_some(),
+        correlation_id.is_some(),
     ];
     let only = |covered: &[usize]| {
         given
@@ -278,6 +280,17 @@ fn candidates(question: &Question<'_>, filters: &Filters) -> Answer<Vec<Candidat
             candidates.push(Candidate {
                 holds: Holds::Entries(found),
                 exact: only(&[5]),
+            });
+        }
+    }
+    if let (Some(log), Some(id)) = (question.cut.own.id, correlation_id) {
+        let found = question
+            .snapshot
+            .by_correlation(log, id, question.cut.own.size, MOST_OF_TRACE)?;
+        if found.len() < MOST_OF_TRACE {
+            candidates.push(Candidate {
+                holds: Holds::Entries(found),
+                exact: only(&[7]),
             });
         }
     }

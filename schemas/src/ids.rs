@@ -101,6 +101,17 @@ string_id!(
     TraceId
 );
 
+impl Version {
+    /// The version of a bundle that has none: an agent runs it, and which one it is nobody can tell.
+    pub const UNVERSIONED: &'static str = "unversioned";
+
+    /// Is it that, or one with something behind it that stands in for a version (`unversioned:ETAG`)?
+    pub fn is_unversioned(&self) -> bool {
+        let rest = self.as_str().strip_prefix(Self::UNVERSIONED);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    }
+}
+
 /// The unique id of an event, chosen by its emitter. UUIDv7 recommended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -34,8 +34,10 @@ pub struct Opa {
 pub struct OpaSetup<'a> {
     /// Its labels, such as `tenant` and `agent`.
     pub labels: &'a [(&'a str, &'a str)],
-    /// Name of its one bundle, the revision and the Rego module it begins with.
+    /// Name of its one bundle, the revision and the Rego module it begins with; an empty revision is none.
     pub bundle: (&'a str, &'a str, &'a str),
+    /// Its bundle is configured with the old key `bundle:`, under which it is named by its file.
+    pub old_key: bool,
     /// Where it reports decisions and status, such as `http://127.0.0.1:8642/opa/v1/acme/prod`; nowhere if absent.
     pub report_to: Option<&'a str>,
     /// Bearer token for that service.
@@ -63,6 +65,13 @@ impl Opa {
             } },
             "nd_builtin_cache": true,
         });
+        if setup.old_key {
+            configuration["bundles"] = Value::Null;
+            configuration["bundle"] = json!({
+                "name": BUNDLE, "prefix": "", "service": "bundles",
+                "polling": { "min_delay_seconds": 1, "max_delay_seconds": 1 },
+            });
+        }
         if let Some(url) = setup.report_to {
             let mut service = json!({ "name": "verdict", "url": url });
             if let Some(token) = setup.token {
@@ -235,10 +244,11 @@ async fn build_bundle(folder: &TempDir, revision: &str, module: &str) -> Result<
     fs::write(source.join("policy.rego"), module)?;
     let fresh = folder.path().join("new.tar.gz");
     let mut build = Command::new(Tool::Opa.path()?);
-    build
-        .args(["build", "--bundle", "--revision", revision, "--output"])
-        .arg(&fresh)
-        .arg(&source);
+    build.args(["build", "--bundle"]);
+    if !revision.is_empty() {
+        build.args(["--revision", revision]);
+    }
+    build.arg("--output").arg(&fresh).arg(&source);
     run(build, b"").await.context("building the bundle")?;
     // Renamed, so that OPA never reads half of it.
     fs::rename(fresh, folder.path().join(BUNDLE))?;

@@ -37,18 +37,27 @@ async fn decisions(server: &Server, count: usize) -> Result<Vec<Value>> {
     bail!("{last} decisions, not {count}:\n{}", server.log())
 }
 
-/// The entry of the policy `authz`, once it shows this version and so many live instances.
+/// The entry of the only policy, once it shows this version and so many live instances.
 async fn effective(server: &Server, version: &str, live: u64) -> Result<Value> {
+    let answer = answered(server, version, live).await?;
+    Ok(answer["policies"][0].clone())
+}
+
+/// The whole answer.
+async fn answered(server: &Server, version: &str, live: u64) -> Result<Value> {
     let mut last = Value::Null;
     for _ in 0..200 {
-        last = server.get_json("/v1/tenants/acme/effective?environment=prod").await?;
+        // Until the first report the tenant is not there.
+        if let Ok(answer) = server.get_json("/v1/tenants/acme/effective?environment=prod").await {
+            last = answer;
+        }
         let entry = &last["policies"][0];
         if entry["version"] == version && entry["applied"]["live"] == live {
-            return Ok(entry.clone());
+            return Ok(last);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    bail!("authz is not at {version} with {live} live: {last:#}")
+    bail!("the policy is not at {version} with {live} live: {last:#}")
 }
 
 #[tokio::test]
@@ -60,7 +69,7 @@ async fn a_stock_opa_is_understood_with_nothing_but_its_own_configuration() -> R
         bundle: ("authz", "r1", &first),
         labels: &[("app", "payments"), ("tenant", "acme"), ("agent", "payments-1")],
         report_to: Some(&report_to),
-        token: None,
+        ..OpaSetup::default()
     };
     let mut opa = Opa::start(&setup).await?;
     opa.wait_revision("authz", "r1").await?;
@@ -166,4 +175,101 @@ async fn what_opa_sends_again_after_an_outage_makes_no_duplicate_and_loses_nothi
     opa.stop().await?;
     server.stop().await?;
     node::audit(&server.data()).await
+}
+
+/// With the old key OPA names its bundle in its statuses alone, and only the revision in its decisions.
+#[tokio::test]
+async fn a_stock_opa_with_the_old_bundle_key_is_understood_too() -> Result<()> {
+    let server = Server::start::<&str>(&[]).await?;
+    let report_to = server.url("/opa/v1/acme/prod");
+    let module = module("ann");
+    let setup = OpaSetup {
+        bundle: ("", "tide-7", &module),
+        old_key: true,
+        labels: &[("agent", "quay-1")],
+        report_to: Some(&report_to),
+        ..OpaSetup::default()
+    };
+    let mut opa = Opa::start(&setup).await?;
+    let entry = effective(&server, "tide-7", 1).await?;
+    assert_eq!(
+        (&entry["policy"], &entry["certainty"]),
+        (&json!("bundle.tar.gz"), &json!("observed"))
+    );
+    opa.decide("authz/allow", &json!({"user": "ann", "action": "moor"}))
+        .await?;
+    let held = decisions(&server, 1).await?;
+    let cited = held[0].pointer("/event/body/policies/0").unwrap();
+    assert_eq!(
+        (&cited["policy"], &cited["version"]),
+        (&json!("bundle.tar.gz"), &json!("tide-7"))
+    );
+    let agents = node::items(&server, "/v1/tenants/acme/agents?environment=prod").await?;
+    assert_eq!(
+        (agents.len(), &agents[0]["agent"]),
+        (1, &json!("quay-1")),
+        "{agents:#?}"
+    );
+    opa.stop().await
+}
+
+/// Without a revision it is known that a bundle runs, and everybody is told that nobody knows which.
+#[tokio::test]
+async fn a_stock_opa_whose_bundle_has_no_revision_is_listed_with_a_warning() -> Result<()> {
+    let server = Server::start::<&str>(&[]).await?;
+    let report_to = server.url("/opa/v1/acme/prod");
+    let module = format!("{}\ndeny contains \"no ann\" if input.user == \"ann\"\n", module("ann"));
+    let setup = OpaSetup {
+        bundle: ("authz", "", &module),
+        labels: &[("agent", "quay-2")],
+        report_to: Some(&report_to),
+        ..OpaSetup::default()
+    };
+    let mut opa = Opa::start(&setup).await?;
+    let answer = answered(&server, "unversioned", 1).await?;
+    assert_eq!(answer["policies"][0]["policy"], "authz");
+    assert!(
+        answer["warnings"][0].as_str().unwrap().contains("opa build --revision"),
+        "{answer:#}"
+    );
+    assert!(server.log().contains("opa build --revision"), "{}", server.log());
+    let agents = node::items(&server, "/v1/tenants/acme/agents?environment=prod").await?;
+    assert_eq!(
+        (&agents[0]["agent"], &agents[0]["running"][0]["version"]),
+        (&json!("quay-2"), &json!("unversioned")),
+        "{agents:#?}"
+    );
+    // What the rules say is read by their names: the set that refuses wins over the permission beside it.
+    opa.decide("authz/allow", &json!({"user": "ann"})).await?;
+    let held = decisions(&server, 1).await?;
+    assert_eq!(
+        held[0].pointer("/event/body/policies/0/version"),
+        Some(&json!("unversioned"))
+    );
+    let both = opa.decide("authz", &json!({"user": "ann"})).await?;
+    let refused = opa.decide("authz/deny", &json!({"user": "ann"})).await?;
+    for answer in [both, refused] {
+        let id = answer["decision_id"].as_str().unwrap().to_owned();
+        let path = format!("/v1/tenants/acme/decisions/{id}");
+        let mut shown = Value::Null;
+        for _ in 0..200 {
+            match server.get_json(&path).await {
+                Ok(found) => {
+                    shown = found;
+                    break;
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+        let body = &shown["event"]["body"];
+        assert_eq!(
+            (&body["outcome"], &body["reasons"]),
+            (&json!("deny"), &json!(["no ann"])),
+            "{shown:#}"
+        );
+        // What OPA sent comes with it.
+        let sent: Value = serde_json::from_str(shown["received"]["foreign"]["text"].as_str().unwrap())?;
+        assert_eq!((&sent["decision_id"], &sent["result"]), (&json!(id), &answer["result"]));
+    }
+    opa.stop().await
 }

@@ -68,6 +68,8 @@ pub(crate) struct Meta<'a> {
     pub(crate) trace_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) span_id: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) correlation_id: Option<Cow<'a, str>>,
     pub(crate) labels: Notes<'a>,
 }
 

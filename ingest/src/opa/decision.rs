@@ -10,13 +10,16 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use verdict_schemas::{Rejection, Timestamp, rule};
+use verdict_schemas::{Rejection, Timestamp, Version, rule};
 
 use super::binding::{Binding, BindingSet, ScopeForm};
-use super::canonical::{Canonical, Event, Meta, Notes, Place, event_id, source};
-use super::document::{Document, elements, fields, scalar};
-use super::mapping::{self, Found, Named, Outcome, UNMAPPED};
-use super::report::{self, Agent};
+use super::canonical::{Canonical, Event, Meta, Notes, event_id, source};
+use super::document::{Document, fields, scalar};
+use super::mapping::{self, Found, Named, UNMAPPED};
+use super::outcome::{self, Outcome};
+use super::reasons::reasons;
+use super::report::{self, Agent, Fault, texts};
+use super::single::{self, Reports};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -51,7 +54,7 @@ struct TypedForm<'a> {
     r#type: Cow<'a, str>,
     id: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    properties: Option<&'a RawValue>,
+    properties: Option<Cow<'a, RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -65,16 +68,19 @@ struct Cited<'a> {
 #[derive(Default)]
 struct Bundles<'a, 'b> {
     cited: Vec<Cited<'a>>,
-    /// Bundles without a revision: they can not be cited.
+    /// Bundles without a revision.
     unversioned: Vec<Cow<'a, str>>,
+    /// The name of the single bundle of an old configuration, which may not be known.
+    single: Option<Option<String>>,
     bindings: Vec<&'b Binding>,
 }
 
 /// Maps one event.
 ///
 /// # Errors
-/// Why it is quarantined.
-pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) -> Result<Canonical, Rejection> {
+/// Why it is quarantined, or that the log could not be read.
+pub(crate) fn decision(foreign: &Bytes, reports: &Reports<'_>, bindings: &BindingSet) -> Result<Canonical, Fault> {
+    let place = reports.place;
     let raw = report::object(foreign)?;
     let event = Document::new(raw);
     let agent = Agent::read(&event)?;
@@ -91,29 +97,30 @@ pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) ->
         given_id.as_deref().unwrap_or_default().as_bytes(),
         &digest,
     ]);
-    let bundles = cited(&event, place, bindings, time)?;
+    let bundles = cited(&event, &agent, (reports, bindings), time)?;
     let bound = |field: fn(&Binding) -> Option<&str>| bundles.bindings.iter().find_map(|binding| field(binding));
 
     let mut notes = agent.notes();
     let actor = mapping::actor(&event, bound(|b| b.document.actor.as_deref()));
     let action = mapping::action(&event, bound(|b| b.document.action.as_deref()));
     let resource = mapping::resource(&event, bound(|b| b.document.resource.as_deref()));
-    let said = mapping::outcome(&event, bound(|b| b.document.outcome.as_deref()));
+    let (outcome, by) = outcome::outcome(&event, bound(|b| b.document.outcome.as_deref()))?;
     note(&mut notes, "mapped/actor", pointer(actor.as_ref()));
     note(&mut notes, "mapped/action", pointer(action.as_ref()));
     note(&mut notes, "mapped/resource", pointer(resource.as_ref()));
-    let (outcome, by, reasons) = outcome(&event, said)?;
     note(&mut notes, "mapped/outcome", by);
+    note(&mut notes, "mapped/version", mapping::VERSION.into());
     if !bundles.bindings.is_empty() {
         let names: Vec<String> = bundles.bindings.iter().map(|binding| binding.name()).collect();
         note(&mut notes, "mapped/bindings", names.join(" ").into());
     }
     if !bundles.unversioned.is_empty() {
-        note(
-            &mut notes,
-            "opa/unversioned_bundles",
-            bundles.unversioned.join(" ").into(),
-        );
+        note(&mut notes, single::UNVERSIONED, bundles.unversioned.join(" ").into());
+    }
+    match bundles.single {
+        Some(Some(name)) => note(&mut notes, single::NAMED, name.into()),
+        Some(None) => note(&mut notes, "mapped/policy", UNMAPPED.into()),
+        None => {}
     }
     for (name, pointer) in [
         ("opa/path", "/path"),
@@ -133,7 +140,7 @@ pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) ->
         .map(|path| path.trim_start_matches('/').to_owned())
         .filter(|path| !path.is_empty());
     let source = source(&place.environment, &agent.name);
-    Canonical::write(&Event {
+    Ok(Canonical::write(&Event {
         kind: "decision",
         meta: Meta {
             event_id,
@@ -143,15 +150,17 @@ pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) ->
             environment: &place.environment,
             trace_id: report::optional_text(&event, "/trace_id")?.filter(|id| !id.is_empty()),
             span_id: report::optional_text(&event, "/span_id")?.filter(|id| !id.is_empty()),
+            // What the caller of a batch was given for all of its decisions.
+            correlation_id: report::optional_text(&event, "/batch_decision_id")?.filter(|id| !id.is_empty()),
             labels: notes,
         },
         body: Body {
             decision_id: given_id.unwrap_or_else(|| format!("opa-{event_id}").into()),
-            actor: typed(actor)?,
+            actor: typed(actor),
             action: action.map_or(UNMAPPED.into(), |found| found.value),
-            resource: typed(resource)?,
+            resource: typed(resource),
             outcome,
-            reasons,
+            reasons: reasons(&event, outcome),
             policies: bundles.cited,
             determining_rules: path.into_iter().map(Cow::Owned).collect(),
             input: event.find("/input"),
@@ -166,86 +175,65 @@ pub(crate) fn decision(foreign: &Bytes, place: &Place, bindings: &BindingSet) ->
             mode: "normal",
             duration_us: event.find("/metrics/timer_server_handler_ns").and_then(micros),
         },
-    })
+    })?)
 }
 
 /// The bundles that the decision was made under.
 fn cited<'a, 'b>(
     event: &Document<'a>,
-    place: &Place,
-    bindings: &'b BindingSet,
+    agent: &Agent<'a>,
+    (reports, bindings): (&Reports<'_>, &'b BindingSet),
     at: Timestamp,
-) -> Result<Bundles<'a, 'b>, Rejection> {
+) -> Result<Bundles<'a, 'b>, Fault> {
     let mut all = Bundles::default();
-    let Some(raw) = event.find("/bundles") else {
-        return Ok(all);
-    };
-    let bundles = fields(raw).ok_or_else(|| report::wrong("/bundles", "an object"))?;
-    for (name, bundle) in bundles {
-        let bundle = Document::new(bundle);
+    let revision_in = |document: &Document<'a>| report::optional_text(document, "/revision");
+    let mut found = Vec::new();
+    if let Some(raw) = event.find("/bundles") {
+        for (name, bundle) in fields(raw).ok_or_else(|| report::wrong("/bundles", "an object"))? {
+            found.push((name, revision_in(&Document::new(bundle))?));
+        }
+    } else {
+        // Of the single bundle of an old configuration only the revision is told.
+        let revision = revision_in(event)?.filter(|revision| !revision.is_empty());
+        match (reports.single_bundle(agent)?, revision) {
+            (Some(single), revision) if revision.is_some() || single.unversioned => {
+                all.single = Some(Some(single.name.clone()));
+                found.push((single.name.into(), revision));
+            }
+            (None, Some(revision)) => {
+                all.single = Some(None);
+                found.push((single::NAMELESS.into(), Some(revision)));
+            }
+            _ => {}
+        }
+    }
+    let place = reports.place;
+    for (name, revision) in found {
         let binding = bindings.find(&name, (&place.tenant, &place.environment), at);
         all.bindings.extend(binding);
-        let Some(revision) = report::optional_text(&bundle, "/revision")?.filter(|revision| !revision.is_empty())
-        else {
-            all.unversioned.push(name);
-            continue;
-        };
-        let (scope, policy) = report::policy(name, binding, place);
-        all.cited.push(Cited {
-            scope,
-            policy,
-            version: revision,
+        let version = revision.filter(|revision| !revision.is_empty()).unwrap_or_else(|| {
+            all.unversioned.push(name.clone());
+            Version::UNVERSIONED.into()
         });
+        let (scope, policy) = report::policy(name, binding, place);
+        all.cited.push(Cited { scope, policy, version });
     }
     Ok(all)
 }
 
-/// The outcome, by what it was found, and the reasons.
-type Decided<'a> = (Outcome, Cow<'a, str>, Vec<Cow<'a, str>>);
-
-/// Reads the outcome. An error decides nothing; without a result no rule applied, unless
-/// a mask took the result away.
-fn outcome<'a>(event: &Document<'a>, said: Option<Found<Outcome>>) -> Result<Decided<'a>, Rejection> {
-    if let Some(error) = event.find("/error") {
-        let code = event.find("/error/code").and_then(scalar);
-        let message = event.find("/error/message").and_then(scalar);
-        let told = match (code, message) {
-            (Some(code), Some(message)) => format!("{code}: {message}").into(),
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => error.get().chars().take(1024).collect::<String>().into(),
-        };
-        return Ok((Outcome::Indeterminate, "/error".into(), vec![told]));
-    }
-    let mut reasons: Vec<_> = event.find("/result/reason").and_then(scalar).into_iter().collect();
-    let several = event.find("/result/reasons").and_then(elements).unwrap_or_default();
-    reasons.extend(several.into_iter().filter_map(scalar));
-    if let Some(found) = said {
-        return Ok((found.value, found.by.into(), reasons));
-    }
-    let erased = texts(event, "/erased")?
-        .iter()
-        .any(|pointer| pointer == "/result" || pointer.starts_with("/result/"));
-    Ok(match event.find("/result") {
-        None if !erased => (Outcome::NotApplicable, "(no result)".into(), reasons),
-        _ => (Outcome::Indeterminate, UNMAPPED.into(), reasons),
-    })
-}
-
-fn typed<'a>(found: Option<Found<Named<'a>>>) -> Result<TypedForm<'a>, Rejection> {
-    let Some(Found { value, .. }) = found else {
-        return Ok(TypedForm {
+fn typed(found: Option<Found<Named<'_>>>) -> TypedForm<'_> {
+    match found {
+        Some(Found { value, .. }) => TypedForm {
+            r#type: value.kind,
+            id: value.id,
+            properties: value.properties,
+        },
+        None => TypedForm {
             r#type: UNMAPPED.into(),
             id: UNMAPPED.into(),
             properties: None,
-        });
-    };
-    let properties = value.properties.map(serde_json::from_str).transpose();
-    let properties = properties.map_err(|error| Rejection::new(rule::INVALID_JSON, error.to_string()))?;
-    Ok(TypedForm {
-        r#type: value.kind,
-        id: value.id,
-        properties,
-    })
+        },
+    }
 }
 
 fn pointer<'a, T>(found: Option<&Found<T>>) -> Cow<'a, str> {
@@ -254,19 +242,6 @@ fn pointer<'a, T>(found: Option<&Found<T>>) -> Cow<'a, str> {
 
 fn note<'a>(notes: &mut Notes<'a>, name: &'static str, value: Cow<'a, str>) {
     notes.insert(name.into(), value);
-}
-
-/// A list of strings; absent is empty.
-fn texts<'a>(event: &Document<'a>, pointer: &str) -> Result<Vec<Cow<'a, str>>, Rejection> {
-    let Some(raw) = event.find(pointer) else {
-        return Ok(Vec::new());
-    };
-    let wrong = || report::wrong(pointer, "a list of strings");
-    elements(raw)
-        .ok_or_else(wrong)?
-        .into_iter()
-        .map(|text| super::document::text(text).ok_or_else(wrong))
-        .collect()
 }
 
 /// Nanoseconds as microseconds; zero is OPA's way to say that it did not measure.

@@ -1,4 +1,4 @@
-//! Who did what to what, and with which outcome, found in a foreign event by JSON Pointers.
+//! Who did what to what, found in a foreign event by JSON Pointers. (What was decided: `outcome`.)
 //!
 //! A `binding` names the pointers of its bundle; where it names none, the defaults below are tried in their order. A
 //! pointer of a binding that finds nothing ends the search: someone said where it is, and it is not there. What nothing
@@ -6,10 +6,14 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::document::{Document, elements, scalar, text};
+use super::document::{Document, elements, scalar};
+use super::review;
+
+/// The version of the mapping, recorded with whatever it mapped (`mapped/version`): what it said stays as it was said.
+/// Records that name none are of version 1, which read every `true` as a permission.
+pub(crate) const VERSION: &str = "2";
 
 /// What stands where no pointer finds anything.
 pub(crate) const UNMAPPED: &str = "unmapped";
@@ -25,7 +29,6 @@ pub(crate) const ACTORS: &[(&str, &str)] = &[
     ("/input/user_id", "user"),
     ("/input/sub", "subject"),
     ("/input/attributes/source/principal", "principal"),
-    ("/input/request/userInfo/username", "user"),
 ];
 
 /// Default pointers to the action.
@@ -36,7 +39,6 @@ pub(crate) const ACTIONS: &[&str] = &[
     "/input/method",
     "/input/permission",
     "/input/attributes/request/http/method",
-    "/input/request/operation",
     "/input/request/method",
 ];
 
@@ -53,38 +55,16 @@ pub(crate) const RESOURCES: &[(&str, &str)] = &[
     ("/input/uri", "url"),
 ];
 
-/// Default pointers to the outcome.
-pub(crate) const OUTCOMES: &[&str] = &[
-    "/result",
-    "/result/allow",
-    "/result/allowed",
-    "/result/decision",
-    "/result/effect",
-    "/result/authorized",
-    "/result/permitted",
-    "/result/response/allowed",
-];
-
 /// Fields of an object that name it, in the order in which they are tried.
 const IDS: &[&str] = &["id", "uid", "sub", "name", "username", "email", "path"];
 
 /// An actor or a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Named<'a> {
     pub(crate) kind: Cow<'a, str>,
     pub(crate) id: Cow<'a, str>,
     /// The whole object, where it is one.
-    pub(crate) properties: Option<&'a str>,
-}
-
-/// An outcome, by its name in our events.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
-    Allow,
-    Deny,
-    NotApplicable,
-    Indeterminate,
+    pub(crate) properties: Option<Cow<'a, RawValue>>,
 }
 
 /// Something found, and by which pointer.
@@ -96,63 +76,44 @@ pub(crate) struct Found<T> {
 
 /// The actor.
 pub(crate) fn actor<'a>(event: &Document<'a>, bound: Option<&str>) -> Option<Found<Named<'a>>> {
-    named(event, bound, ACTORS)
+    named(event, bound, ACTORS, review::actor)
 }
 
 /// The resource.
 pub(crate) fn resource<'a>(event: &Document<'a>, bound: Option<&str>) -> Option<Found<Named<'a>>> {
-    named(event, bound, RESOURCES)
+    named(event, bound, RESOURCES, review::resource)
 }
 
 /// The action: a string, or an object that has a `name`, as AuthZEN's.
 pub(crate) fn action<'a>(event: &Document<'a>, bound: Option<&str>) -> Option<Found<Cow<'a, str>>> {
-    first(bound, ACTIONS.iter().copied(), |pointer| {
+    let read = |pointer: &str| {
         let found = event.find(pointer)?;
-        scalar(found).or_else(|| {
+        let value = scalar(found).or_else(|| {
             let named = ["name", "id"]
                 .iter()
                 .find_map(|field| event.find(&format!("{pointer}/{field}")));
             named.and_then(scalar)
-        })
-    })
-}
-
-/// The outcome that the result says. A result that says neither allow nor deny is no outcome.
-pub(crate) fn outcome(event: &Document<'_>, bound: Option<&str>) -> Option<Found<Outcome>> {
-    first(bound, OUTCOMES.iter().copied(), |pointer| {
-        let found = event.find(pointer)?;
-        match found.get() {
-            "true" => Some(Outcome::Allow),
-            "false" => Some(Outcome::Deny),
-            _ => match text(found)?.to_ascii_lowercase().as_str() {
-                "allow" | "allowed" | "permit" | "permitted" | "true" | "yes" => Some(Outcome::Allow),
-                "deny" | "denied" | "forbid" | "forbidden" | "false" | "no" => Some(Outcome::Deny),
-                "not_applicable" | "notapplicable" => Some(Outcome::NotApplicable),
-                "indeterminate" => Some(Outcome::Indeterminate),
-                _ => None,
-            },
-        }
-    })
-}
-
-fn first<'p, T>(
-    bound: Option<&'p str>,
-    mut defaults: impl Iterator<Item = &'p str>,
-    read: impl Fn(&str) -> Option<T>,
-) -> Option<Found<T>> {
-    let found = |pointer: &str| {
-        read(pointer).map(|value| Found {
+        })?;
+        Some(Found {
             value,
             by: pointer.to_owned(),
         })
     };
     match bound {
-        Some(pointer) => found(pointer),
-        None => defaults.find_map(found),
+        Some(pointer) => read(pointer),
+        None => ACTIONS
+            .iter()
+            .find_map(|pointer| read(pointer))
+            .or_else(|| review::action(event)),
     }
 }
 
-fn named<'a>(event: &Document<'a>, bound: Option<&str>, defaults: &[(&str, &'static str)]) -> Option<Found<Named<'a>>> {
+fn named<'a>(
+    event: &Document<'a>,
+    bound: Option<&str>,
+    defaults: &[(&str, &'static str)],
+    of_review: fn(&Document<'a>) -> Option<Found<Named<'a>>>,
+) -> Option<Found<Named<'a>>> {
     let read = |pointer: &str, kind: Cow<'a, str>| {
         one(event, pointer, kind).map(|value| Found {
             value,
@@ -163,7 +124,8 @@ fn named<'a>(event: &Document<'a>, bound: Option<&str>, defaults: &[(&str, &'sta
         Some(pointer) => read(pointer, Cow::Owned(kind_of(pointer))),
         None => defaults
             .iter()
-            .find_map(|(pointer, kind)| read(pointer, Cow::Borrowed(kind))),
+            .find_map(|(pointer, kind)| read(pointer, Cow::Borrowed(kind)))
+            .or_else(|| of_review(event)),
     }
 }
 
@@ -176,7 +138,7 @@ fn one<'a>(event: &Document<'a>, pointer: &str, kind: Cow<'a, str>) -> Option<Na
             Some(Named {
                 kind: field("type").unwrap_or(kind),
                 id,
-                properties: Some(found.get()),
+                properties: Some(Cow::Borrowed(found)),
             })
         }
         Some(b'[') => Some(Named {
@@ -262,24 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_joined_and_a_result_is_read_as_it_is_meant() {
+    fn a_path_is_joined() {
         let resource_of = |event: &str| with(event, |event| resource(event, None).map(|f| f.value.id.into_owned()));
         assert_eq!(
             resource_of(r#"{"input":{"path":["salary","bob"]}}"#).as_deref(),
             Some("/salary/bob")
         );
         assert_eq!(resource_of(r#"{"input":{"path":[]}}"#), None);
-        let outcome_of = |event: &str| with(event, |event| outcome(event, None).map(|found| found.value));
-        for (event, expected) in [
-            (r#"{"result":true}"#, Some(Outcome::Allow)),
-            (r#"{"result":"true"}"#, Some(Outcome::Allow)),
-            (r#"{"result":{"allowed":false}}"#, Some(Outcome::Deny)),
-            (r#"{"result":{"allow":true,"reason":"x"}}"#, Some(Outcome::Allow)),
-            (r#"{"result":3}"#, None),
-            (r#"{"result":[{}]}"#, None),
-            ("{}", None),
-        ] {
-            assert_eq!(outcome_of(event), expected, "{event}");
-        }
     }
 }

@@ -16,8 +16,14 @@ mod canonical;
 mod decision;
 mod document;
 mod mapping;
+mod outcome;
+mod pieces;
+mod polarity;
 mod quarantine;
+mod reasons;
 mod report;
+mod review;
+mod single;
 mod status;
 mod upload;
 
@@ -38,16 +44,20 @@ use verdict_store::{Appended, DedupKey, LogName, StoreError};
 
 pub(crate) use bindings::Bindings;
 pub(crate) use quarantine::RecentlyQuarantined;
+pub(crate) use single::SingleBundles;
 
 use crate::blocking;
 use crate::caller::Caller;
 use crate::deliver::{Delivered, Outgoing, deliver};
-use crate::intake::{Item, Log};
+use crate::intake::Log;
 use crate::problem::{Code, Problem};
 use crate::state::Shared;
 use crate::stats::{IntakeCounts, count};
 use canonical::{Canonical, Place, Report};
+use pieces::{Piece, pieces};
 use quarantine::Poison;
+use report::Fault;
+use single::Reports;
 use upload::Upload;
 
 /// How OPA's reports are read.
@@ -66,7 +76,7 @@ impl Default for OpaSettings {
 
 type Segments = Result<Path<HashMap<String, String>>, PathRejection>;
 
-/// `POST .../logs`: a gzipped array of decision events.
+/// `POST .../logs`: decision events, as an array, or as collectors send them.
 pub(crate) async fn logs(state: State<Arc<Shared>>, path: Segments, headers: HeaderMap, body: Body) -> Response {
     answered(take(state.0, path, &headers, body, Report::Decision).await)
 }
@@ -103,6 +113,8 @@ struct Mapped {
     records: Vec<Outgoing>,
     /// Digests of the poison among the records.
     poison: Vec<[u8; 32]>,
+    /// How many records there are of it.
+    notes: u64,
     /// What the log has already.
     known: u64,
 }
@@ -143,7 +155,7 @@ async fn take(
             .await?
             .map_err(|error| unreadable(&error))?
     };
-    let quarantined = mapped.poison.len() as u64;
+    let (quarantined, notes) = (mapped.poison.len() as u64, mapped.notes);
     let mut answer = Answer {
         accepted: 0,
         duplicates: mapped.known,
@@ -159,11 +171,11 @@ async fn take(
                     .filter(|result| matches!(result, Appended::Duplicate { .. }))
                     .count() as u64;
                 answer.duplicates += again;
-                answer.accepted = (results.len() as u64).saturating_sub(again + quarantined);
+                answer.accepted = (results.len() as u64).saturating_sub(again + notes);
                 answer.log = head.as_ref().map(Log::of);
             }
             Delivered::Sent(positions) => {
-                answer.accepted = (positions.len() as u64).saturating_sub(quarantined);
+                answer.accepted = (positions.len() as u64).saturating_sub(notes);
                 status = StatusCode::ACCEPTED;
             }
         }
@@ -190,6 +202,7 @@ fn map(shared: &Shared, place: &Place, upload: Upload, report: Report) -> Result
     let snapshot = shared.state.store.snapshot();
     let bindings = shared.bindings.of(&snapshot, &place.tenant)?;
     let log = snapshot.log(&LogName::Tenant(place.tenant.clone()))?;
+    let reports = Reports::new(&shared.single_bundles, &snapshot, log.as_ref(), place);
     let now = now();
     let mut mapped = Mapped::default();
     let items = match upload {
@@ -197,26 +210,15 @@ fn map(shared: &Shared, place: &Place, upload: Upload, report: Report) -> Result
             quarantine(shared, place, report, poison, &mut mapped);
             return Ok(mapped);
         }
-        Upload::Whole(bytes) => match upload::items(&bytes, report, shared.state.limits.max_events) {
-            Ok(items) => items,
-            Err(rejection) => {
-                quarantine(
-                    shared,
-                    place,
-                    report,
-                    poison(shared, None, &bytes, rejection),
-                    &mut mapped,
-                );
-                return Ok(mapped);
-            }
-        },
+        Upload::Whole(bytes) => pieces(&bytes, shared.state.limits.max_events),
     };
-    for Item { line, bytes } in items {
-        let read = match report {
-            Report::Decision => decision::decision(&bytes, place, &bindings),
-            Report::Status => status::status(&bytes, place, &bindings, &shared.state.opa, now),
+    for Piece { at, bytes, broken } in items {
+        let read = match (broken, report) {
+            (Some(rejection), _) => Err(rejection.into()),
+            (None, Report::Decision) => decision::decision(&bytes, &reports, &bindings),
+            (None, Report::Status) => status::status(&bytes, &reports, &bindings, &shared.state.opa, now),
         };
-        match read.and_then(|event| record(shared, report, event, &bytes)) {
+        match read.and_then(|event| Ok(record(shared, report, event, &bytes)?)) {
             Ok((event, record)) => {
                 let held = match &log {
                     Some(log) => snapshot
@@ -231,14 +233,9 @@ fn map(shared: &Shared, place: &Place, upload: Upload, report: Report) -> Result
                     mapped.records.push(record);
                 }
             }
-            Err(rejection) => {
-                quarantine(
-                    shared,
-                    place,
-                    report,
-                    poison(shared, Some(line), &bytes, rejection),
-                    &mut mapped,
-                );
+            Err(Fault::Store(error)) => return Err(error),
+            Err(Fault::Report(rejection)) => {
+                quarantine(shared, place, report, Poison::new(at, &bytes, rejection), &mut mapped);
             }
         }
     }
@@ -271,16 +268,14 @@ fn record(
     Ok((event.event_id, record))
 }
 
-/// Poison of these bytes; half of a record is left for what is said about them.
-fn poison(shared: &Shared, element: Option<usize>, bytes: &Bytes, rejection: Rejection) -> Poison {
-    Poison::new(element, bytes, rejection, shared.max_record() / 2)
-}
-
+/// Keeps what is no report. Half of a record is left for what is said about it.
 fn quarantine(shared: &Shared, place: &Place, report: Report, poison: Poison, mapped: &mut Mapped) {
     if shared.recently_quarantined.contains(place, report, &poison) {
         mapped.known += 1;
     } else {
-        mapped.records.push(poison.record(report, place.environment.as_str()));
+        let records = poison.records(report, place.environment.as_str(), shared.max_record() / 2);
+        mapped.notes += records.len() as u64;
+        mapped.records.extend(records);
         mapped.poison.push(poison.sha256);
     }
 }

@@ -14,18 +14,16 @@ use sha2::{Digest, Sha256};
 use verdict_schemas::Rejection;
 
 use super::canonical::{Place, Report, headers};
+use super::pieces::At;
 use crate::deliver::Outgoing;
-
-/// Of what is too large, this much is kept.
-pub(crate) const HEAD: usize = 64 << 10;
 
 /// What could not be taken apart or mapped.
 #[derive(Debug)]
 pub(crate) struct Poison {
-    /// Its place in the upload, from 1; none where the upload as a whole is meant.
-    pub(crate) element: Option<usize>,
+    /// Its place in the upload; none where the upload as a whole is meant.
+    pub(crate) at: At,
     pub(crate) rejection: Rejection,
-    /// The bytes received, or the first of them.
+    /// The bytes received, or the first of them where there were more than an upload may have.
     pub(crate) kept: Bytes,
     /// How many bytes were received.
     pub(crate) bytes: u64,
@@ -43,6 +41,8 @@ struct Quarantined<'a> {
     from: &'static str,
     environment: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     element: Option<usize>,
     rule: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,27 +52,42 @@ struct Quarantined<'a> {
     sha256: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<Part>,
+}
+
+/// Which part of the bytes kept a record has, where one can not have them all.
+#[derive(Serialize)]
+struct Part {
+    number: usize,
+    of: usize,
 }
 
 impl Poison {
-    /// Bytes received, as they are; of very many the first.
-    pub(crate) fn new(element: Option<usize>, received: &Bytes, rejection: Rejection, most: usize) -> Self {
-        let kept = if received.len() <= most {
-            received.clone()
-        } else {
-            received.slice(..HEAD.min(received.len()))
-        };
+    /// Bytes received, as they are.
+    pub(crate) fn new(at: At, received: &Bytes, rejection: Rejection) -> Self {
         Self {
-            element,
+            at,
             rejection,
-            kept,
+            kept: received.clone(),
             bytes: received.len() as u64,
             sha256: Sha256::digest(received).into(),
         }
     }
 
-    /// The record.
-    pub(crate) fn record(&self, report: Report, environment: &str) -> Outgoing {
+    /// The records, each with at most so many of the bytes: nothing that was received is beyond reach because it was long.
+    pub(crate) fn records(&self, report: Report, environment: &str, most: usize) -> Vec<Outgoing> {
+        let of = self.kept.len().div_ceil(most.max(1)).max(1);
+        let part = |number: usize| {
+            let begin = self.kept.len().min((number - 1).saturating_mul(most));
+            let end = self.kept.len().min(begin.saturating_add(most));
+            let part = (of > 1).then_some(Part { number, of });
+            self.record((report, environment), &self.kept.slice(begin..end), part)
+        };
+        (1..=of).map(part).collect()
+    }
+
+    fn record(&self, (report, environment): (Report, &str), kept: &Bytes, part: Option<Part>) -> Outgoing {
         let cut_short = self.kept.len() as u64 != self.bytes;
         let note = Note {
             quarantined: Quarantined {
@@ -81,20 +96,22 @@ impl Poison {
                     Report::Status => "opa status",
                 },
                 environment,
-                element: self.element,
+                line: self.at.line,
+                element: self.at.element,
                 rule: self.rejection.rule,
                 field: self.rejection.field.as_deref(),
                 detail: &self.rejection.detail,
                 bytes: self.bytes,
                 sha256: hex::encode(self.sha256),
                 kept_bytes: cut_short.then_some(self.kept.len()),
+                part,
             },
         };
         // A note is strings and numbers: it always has a JSON form.
         let value = serde_json::to_vec(&note).unwrap_or_default();
         Outgoing {
             value: value.into(),
-            headers: headers(report, &self.kept),
+            headers: headers(report, kept),
             dedup: None,
         }
     }

@@ -5,13 +5,17 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use verdict_schemas::{Rejection, rule};
+use verdict_store::StoreError;
 
 use super::binding::{Binding, ScopeForm};
 use super::canonical::{Notes, Place};
-use super::document::{Document, fields, text};
+use super::document::{Document, elements, fields, text};
 
 /// The agent for an OPA that names neither `agent` nor `app` among its labels.
 const NAMELESS: &str = "opa";
+
+/// What the labels that we add begin with.
+const OURS: [&str; 2] = ["mapped/", "opa/"];
 
 /// The OPA that reports.
 #[derive(Debug)]
@@ -53,9 +57,31 @@ impl<'a> Agent<'a> {
         })
     }
 
-    /// Its labels, to which what is found out is added.
+    /// Its labels, to which what is found out is added. One that looks like ours is none of its.
     pub(crate) fn notes(&self) -> Notes<'a> {
-        self.labels.iter().cloned().collect()
+        let ours = |name: &str| OURS.iter().any(|prefix| name.starts_with(prefix));
+        self.labels.iter().filter(|(name, _)| !ours(name)).cloned().collect()
+    }
+}
+
+/// Why a report could not be mapped.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// It is none: it is quarantined.
+    Report(Rejection),
+    /// The log could not be read: its sender sends it again.
+    Store(StoreError),
+}
+
+impl From<Rejection> for Fault {
+    fn from(rejection: Rejection) -> Self {
+        Self::Report(rejection)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }
 
@@ -98,6 +124,22 @@ pub(crate) fn optional_text<'a>(report: &Document<'a>, pointer: &str) -> Result<
         .find(pointer)
         .map(|raw| text(raw).ok_or_else(|| wrong(pointer, "a string")))
         .transpose()
+}
+
+/// A list of strings; absent is empty.
+///
+/// # Errors
+/// When it is something else.
+pub(crate) fn texts<'a>(event: &Document<'a>, pointer: &str) -> Result<Vec<Cow<'a, str>>, Rejection> {
+    let Some(raw) = event.find(pointer) else {
+        return Ok(Vec::new());
+    };
+    let wrong = || wrong(pointer, "a list of strings");
+    elements(raw)
+        .ok_or_else(wrong)?
+        .into_iter()
+        .map(|element| text(element).ok_or_else(wrong))
+        .collect()
 }
 
 pub(crate) fn wrong(pointer: &str, expected: &str) -> Rejection {

@@ -1,14 +1,13 @@
-//! An upload of OPA, read within bounds, and taken apart.
+//! An upload of OPA, read within bounds.
 
 use axum::body::Body;
 use axum::http::HeaderMap;
 use bytes::Bytes;
-use verdict_schemas::{Rejection, rule};
+use verdict_schemas::Rejection;
 
-use super::canonical::Report;
-use super::quarantine::{HEAD, Poison};
+use super::pieces::At;
+use super::quarantine::Poison;
 use crate::body::{BodyError, Collected, Encoding, Share, collect_or_hash, decode};
-use crate::intake::{Item, Unreadable, array};
 use crate::problem::Problem;
 use crate::state::Shared;
 
@@ -36,7 +35,7 @@ pub(crate) async fn receive(shared: &Shared, headers: &HeaderMap, body: Body) ->
                 format!("an upload of {bytes} bytes: {} are taken", limits.body()),
             );
             let poison = Poison {
-                element: None,
+                at: At::default(),
                 rejection,
                 kept: head,
                 bytes,
@@ -59,25 +58,9 @@ pub(crate) async fn receive(shared: &Shared, headers: &HeaderMap, body: Body) ->
         Err(BodyError::Encoding(name)) => Rejection::new("undecodable", format!("`{name}` is no encoding taken here")),
         Err(passing) => return Err(passing.into()),
     };
-    Ok((Upload::Poison(Poison::new(None, &sent, rejection, HEAD)), length, share))
-}
-
-/// The reports in an upload: the elements of an array, or the one object that it is, to its last line break.
-///
-/// # Errors
-/// Why it can not be taken apart.
-pub(crate) fn items(body: &Bytes, report: Report, most: usize) -> Result<Vec<Item>, Rejection> {
-    if body.trim_ascii_start().first() != Some(&b'[') || report == Report::Status {
-        return Ok(vec![Item {
-            line: 1,
-            bytes: body.clone(),
-        }]);
-    }
-    array(body, most).map_err(|unreadable| match unreadable {
-        Unreadable::TooMany { most } => Rejection::new("too_many", format!("more than {most} events in one upload")),
-        Unreadable::Syntax { line, column, reason } => {
-            Rejection::new(rule::INVALID_JSON, format!("line {line}, column {column}: {reason}"))
-        }
-        Unreadable::Empty => Rejection::new(rule::INVALID_JSON, "the upload is empty"),
-    })
+    Ok((
+        Upload::Poison(Poison::new(At::default(), &sent, rejection)),
+        length,
+        share,
+    ))
 }

@@ -7,5 +7,8 @@ mod bindings;
 mod bounds;
 mod intake;
 mod opa;
+mod opa_bundles;
+mod opa_shapes;
+mod opa_uploads;
 mod properties;
 mod support;

@@ -19,7 +19,7 @@ use verdict_store::{Flag, LeafIndex, LogName, Options, Record, Store, TreeSize};
 pub(crate) struct Node {
     pub(crate) store: Store,
     router: Router,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// An answer.
@@ -87,7 +87,18 @@ impl Node {
     }
 
     pub(crate) fn with(limits: IntakeLimits, access: Access) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::over(tempfile::tempdir().unwrap(), limits, access)
+    }
+
+    /// The same node after a restart, without access control.
+    pub(crate) fn restarted(self) -> Self {
+        let Self { store, router, folder } = self;
+        drop(router);
+        store.close().unwrap();
+        Self::over(folder, IntakeLimits::default(), Access::open())
+    }
+
+    fn over(folder: TempDir, limits: IntakeLimits, access: Access) -> Self {
         let options = Options {
             memory_bytes: 128 << 20,
             fsync: false,
@@ -105,7 +116,7 @@ impl Node {
         Self {
             store,
             router: router(state),
-            _folder: folder,
+            folder,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::params::CUT;
 use crate::problem::Answer;
 use crate::question::Question;
 use crate::routes::effective::environment;
+use crate::warnings::unversioned;
 
 /// So many of an agent's latest events are looked at for one of the incarnation meant.
 const LOOKED_AT: usize = 32;
@@ -34,6 +35,8 @@ struct Item {
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<verdict_schemas::Labels>,
     running: Vec<Running>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// What an agent runs in one series.
@@ -160,6 +163,11 @@ fn item(question: &Question<'_>, member: Member) -> Answer<Item> {
         last_seen,
         stale_ms: last_seen.map(|seen| micros(at).saturating_sub(micros(seen)) / 1000),
         labels: member.labels,
+        warnings: unversioned(
+            running
+                .iter()
+                .map(|running| (&running.policy, running.version.as_ref())),
+        ),
         running,
     })
 }

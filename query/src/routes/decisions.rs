@@ -16,8 +16,9 @@ use crate::item::{EventItem, event_at};
 use crate::params::{CUT, ID, LIST};
 use crate::problem::{Answer, Code, Problem};
 use crate::question::{Question, Rest};
+use crate::received::Received;
 use crate::reply::Reply;
-use crate::routes::events::{EventDocument, proof};
+use crate::routes::events::{EventDocument, as_received, proof};
 use crate::token::{no_such_place, place, read_place};
 use crate::walk::Walk;
 
@@ -120,11 +121,15 @@ fn document(question: &Question<'_>, id: &str) -> Answer<Reply> {
         .by_decision_id(log, id, question.cut.own.size)?
         .ok_or_else(unknown)?;
     let (record, event) = event_at(question, index)?.ok_or_else(unknown)?;
+    if let Some(bytes) = as_received(question, &record) {
+        return Ok(bytes);
+    }
     Reply::json(&EventDocument {
         item: EventItem::new(question.tenant.as_str(), &record, &event),
         status: "counts",
         of: None,
         others: None,
+        received: Received::of(&record),
         proof: proof(question, &record)?,
         known_at: question.cut.known_at,
         as_of: question.cut.token(),

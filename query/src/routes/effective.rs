@@ -12,6 +12,7 @@ use crate::params::CUT;
 use crate::problem::{Answer, Problem};
 use crate::question::Question;
 use crate::reply::Reply;
+use crate::warnings::unversioned;
 
 /// What stands around every answer about a moment (DESIGN section 6).
 #[derive(Serialize)]
@@ -47,6 +48,8 @@ pub(crate) async fn effective(asking: Asking) -> Response {
         envelope: Envelope,
         #[serde(flatten)]
         effective: Effective,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
     }
     asking
         .about_tenant(&[CUT, &["environment", "workload", "at"]], |question| {
@@ -60,6 +63,12 @@ pub(crate) async fn effective(asking: Asking) -> Response {
                 workload: asked.workload.as_ref(),
                 at: asked.at,
                 envelope: Envelope::of(question),
+                warnings: unversioned(effective.policies.iter().flat_map(|entry| {
+                    let running = entry.distribution.iter().map(|share| share.version.as_ref());
+                    running
+                        .chain([entry.version.as_ref()])
+                        .map(|version| (&entry.policy, version))
+                })),
                 effective,
             })
         })

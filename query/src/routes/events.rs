@@ -14,7 +14,8 @@ use crate::item::{EventItem, event_at};
 use crate::params::CUT;
 use crate::problem::{Answer, Code, Problem};
 use crate::question::Question;
-use crate::reply::Reply;
+use crate::received::{self, Received};
+use crate::reply::{Accept, Reply};
 
 /// An event, what became of it, and its proof.
 #[derive(Serialize)]
@@ -29,6 +30,8 @@ pub(crate) struct EventDocument {
     /// Other records with this event id: of other sources, or conflicts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) others: Option<Vec<Other>>,
+    /// The bytes that the proof is about.
+    pub(crate) received: Received,
     pub(crate) proof: Proof,
     pub(crate) known_at: Timestamp,
     pub(crate) as_of: String,
@@ -86,11 +89,15 @@ pub(crate) async fn one(asking: Asking) -> Response {
             }
             let (event, record, status, of) = shown.ok_or_else(unknown)?;
             others.sort_unstable_by_key(|other| other.index);
+            if let Some(bytes) = as_received(question, &record) {
+                return Ok(bytes);
+            }
             Reply::json(&EventDocument {
                 item: EventItem::new(question.tenant.as_str(), &record, &event),
                 status,
                 of: of.map(|of| of.0),
                 others: (!others.is_empty()).then_some(others),
+                received: Received::of(&record),
                 proof: proof(question, &record)?,
                 known_at: question.cut.known_at,
                 as_of: question.cut.token(),
@@ -98,6 +105,14 @@ pub(crate) async fn one(asking: Asking) -> Response {
             })
         })
         .await
+}
+
+/// The bytes of a record alone, where those are asked for.
+pub(crate) fn as_received(question: &Question<'_>, record: &Record) -> Option<Reply> {
+    (question.accept == Accept::Bytes).then(|| {
+        let (content_type, bytes) = received::bytes(record);
+        Reply::bytes(content_type.as_deref(), bytes.into_owned(), &question.cut)
+    })
 }
 
 /// What became of the record at an index, and which one counts in its place.

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use uuid::Uuid;
-use verdict_schemas::{EventId, RolloutId, TenantId, Timestamp};
+use verdict_schemas::{Body, EventId, Interpretation, RolloutId, TenantId, Timestamp};
 use verdict_store::access::Role;
 use verdict_store::{Index, LogInfo, LogName, Order, Snapshot, TimeRange};
 
@@ -19,9 +19,9 @@ const MOST: usize = 100;
 #[derive(Serialize)]
 struct Found {
     tenant: String,
-    /// `event`, `decision`, `rollout`, `trace` or `agent`.
+    /// `event`, `decision`, `rollout`, `trace`, `correlation` or `agent`.
     what: &'static str,
-    /// Where it is: of a trace its first event, of an agent its latest.
+    /// Where it is: of a trace or a correlation id its first event, of an agent its latest.
     index: u64,
     /// The question that shows it.
     href: String,
@@ -105,6 +105,27 @@ fn find_in(snapshot: &Snapshot<'_>, log: &LogInfo, tenant: &TenantId, id: &str, 
     }
     if let Some(first) = snapshot.by_trace(log.id, id, log.visible, 1)?.first() {
         add("trace", first.index.0, format!("/decisions?trace_id={encoded}"));
+    }
+    // What they are is what is looked for: each is named, behind the list of them all.
+    let correlated = snapshot.by_correlation(log.id, id, log.visible, MOST)?;
+    if let Some(first) = correlated.first() {
+        add(
+            "correlation",
+            first.index.0,
+            format!("/decisions?correlation_id={encoded}"),
+        );
+    }
+    for entry in correlated {
+        if let Some((_, Interpretation::Event(event))) = snapshot.event(log.id, entry.index)? {
+            match &event.body {
+                Body::Decision(decision) => add(
+                    "decision",
+                    entry.index.0,
+                    one_of("decision", decision.decision_id.as_str()),
+                ),
+                _ => add("event", entry.index.0, format!("/events/{}", event.meta.event_id)),
+            }
+        }
     }
     let (index, always) = (Index::Agent(id.to_owned()), TimeRange::default());
     if let Some(entry) = snapshot

@@ -5,14 +5,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use verdict_schemas::{Json, SchemaRef, Timestamp};
-use verdict_store::{Flag, LeafIndex, RouteFlag};
+use verdict_store::{Flag, LeafIndex, Record, RouteFlag};
 
 use crate::ask::Asking;
+use crate::cut::LogAt;
 use crate::item::{PositionItem, one_line, provenance};
 use crate::params::{CUT, LIST};
-use crate::problem::Answer;
+use crate::problem::{Answer, Code, Problem};
 use crate::question::{Question, Rest};
+use crate::received::Received;
+use crate::reply::Reply;
 use crate::routes::decisions::order;
+use crate::routes::events::{Proof, as_received, proof};
 use crate::token::{place, read_place};
 
 /// So many bytes of a value are shown.
@@ -147,6 +151,46 @@ pub(crate) async fn list(asking: Asking) -> Response {
         .await
 }
 
+/// `GET /v1/tenants/{tenant}/quarantine/{index}`: one of them, with all that was received, and its proof.
+pub(crate) async fn one(asking: Asking) -> Response {
+    #[derive(Serialize)]
+    struct Document {
+        #[serde(flatten)]
+        item: Item,
+        received: Received,
+        proof: Proof,
+        known_at: Timestamp,
+        as_of: String,
+        logs: Vec<LogAt>,
+    }
+    asking
+        .about_log(&[CUT], |question| {
+            let text = question.segment("index");
+            let index = text.parse().map(LeafIndex);
+            let index = index.map_err(|_| Problem::invalid("index", text, "it must be the index of a record"))?;
+            let own = &question.cut.own;
+            let unknown = || {
+                let detail = format!("record {} is not in quarantine as of this cut", index.0);
+                Problem::new(Code::NotFound, detail)
+            };
+            let log = own.id.filter(|_| own.size.size.contains(index)).ok_or_else(unknown)?;
+            let flag = question.snapshot.flag(log, index, own.size)?.ok_or_else(unknown)?;
+            let record = question.snapshot.record(log, index)?.ok_or_else(unknown)?;
+            if let Some(bytes) = as_received(question, &record) {
+                return Ok(bytes);
+            }
+            Reply::json(&Document {
+                received: Received::of(&record),
+                proof: proof(question, &record)?,
+                item: Item::of(question, &record, flag),
+                known_at: question.cut.known_at,
+                as_of: question.cut.token(),
+                logs: question.cut.logs(),
+            })
+        })
+        .await
+}
+
 fn from(question: &Question<'_>) -> Answer<Option<LeafIndex>> {
     let Some(bytes) = &question.place else { return Ok(None) };
     let (_, index) = read_place(bytes).ok_or_else(crate::token::no_such_place)?;
@@ -154,25 +198,31 @@ fn from(question: &Question<'_>) -> Answer<Option<LeafIndex>> {
 }
 
 fn item(question: &Question<'_>, index: LeafIndex, flag: Flag) -> Answer<Option<Item>> {
-    let own = &question.cut.own;
-    let Some(log) = own.id else { return Ok(None) };
+    let Some(log) = question.cut.own.id else {
+        return Ok(None);
+    };
     let record = question.snapshot.record(log, index)?;
-    let Some(record) = record else { return Ok(None) };
-    let (provenance, principal) = provenance(&record.provenance);
-    Ok(Some(Item {
-        tenant: own.name.to_string(),
-        index: index.0,
-        recorded_time: record.recorded_time,
-        flag: flag.as_str(),
-        why: flag.into(),
-        provenance,
-        principal,
-        position: PositionItem::of(&record.source),
-        content_type: record.content_type().map(str::to_owned),
-        size: record.value.len(),
-        value: STANDARD.encode(record.value.get(..SHOWN).unwrap_or(&record.value)),
-        json: json(&record.value),
-    }))
+    Ok(record.map(|record| Item::of(question, &record, flag)))
+}
+
+impl Item {
+    fn of(question: &Question<'_>, record: &Record, flag: Flag) -> Self {
+        let (provenance, principal) = provenance(&record.provenance);
+        Self {
+            tenant: question.cut.own.name.to_string(),
+            index: record.index.0,
+            recorded_time: record.recorded_time,
+            flag: flag.as_str(),
+            why: flag.into(),
+            provenance,
+            principal,
+            position: PositionItem::of(&record.source),
+            content_type: record.content_type().map(str::to_owned),
+            size: record.value.len(),
+            value: STANDARD.encode(record.value.get(..SHOWN).unwrap_or(&record.value)),
+            json: json(&record.value),
+        }
+    }
 }
 
 /// A value that is JSON, as received; not what is longer than the bytes shown, nor what is no text.

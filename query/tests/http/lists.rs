@@ -36,6 +36,9 @@ fn decisions() -> Vec<(String, Value)> {
         if n % 3 == 0 {
             event["meta"]["trace_id"] = pick(n / 3, &["t1", "t2"]).into();
         }
+        if n % 4 == 0 {
+            event["meta"]["correlation_id"] = pick(n / 4, &["batch-1", "t1"]).into();
+        }
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         let recorded = at(n as f64 + if n % 4 == 0 { 100.0 } else { 0.0 });
         events.push((recorded, event));
@@ -61,7 +64,7 @@ fn has(event: &Value, name: &str, value: &str) -> bool {
         "actor" => named(&body["actor"]),
         "resource" => named(&body["resource"]),
         "action" | "outcome" | "workload" => body[name] == value,
-        "environment" | "trace_id" => meta[name] == value,
+        "environment" | "trace_id" | "correlation_id" => meta[name] == value,
         "agent" => body["agent"].as_str().or(meta["source"].as_str()) == Some(value),
         "from" => meta["event_time"].as_str().unwrap() >= value,
         "to" => meta["event_time"].as_str().unwrap() < value,
@@ -113,6 +116,10 @@ const ASKED: &[&[(&str, &str)]] = &[
     &[("agent", "urn:test:emitter")],
     &[("trace_id", "t1")],
     &[("trace_id", "t2"), ("version", "v2")],
+    &[("correlation_id", "batch-1")],
+    &[("correlation_id", "t1"), ("trace_id", "t1")],
+    &[("correlation_id", "t1"), ("outcome", "deny")],
+    &[("correlation_id", "t2")],
     &[
         ("from", "2026-03-01T00:00:10.000000Z"),
         ("to", "2026-03-01T00:00:20.000000Z"),
@@ -276,6 +283,47 @@ async fn lines_and_the_link_lead_through_a_list_as_well() {
             .to_owned();
     }
     assert_eq!(ids, ["d5", "d4", "d3", "d2", "d1", "d0"]);
+}
+
+#[tokio::test]
+async fn who_runs_a_bundle_without_a_revision_is_listed_and_warned_of() {
+    let node = Node::new();
+    node.append(&[
+        seen(1, 1.0, "acme", "pdp-1", "unversioned"),
+        seen(2, 2.0, "acme", "pdp-2", "v1"),
+        seen(3, 3.0, "acme", "pdp-3", "unversioned"),
+    ])
+    .await;
+    let effective = node
+        .ask(&format!("/v1/tenants/acme/effective?environment=prod&at={}", at(5.0)))
+        .await;
+    let entry = &effective["policies"][0];
+    assert_eq!(
+        (&entry["version"], &entry["certainty"]),
+        (&json!("unversioned"), &json!("observed"))
+    );
+    let warnings = effective["warnings"].as_array().unwrap();
+    assert!(
+        warnings.len() == 1 && warnings[0].as_str().unwrap().contains("`authz`"),
+        "{effective:#}"
+    );
+    assert!(warnings[0].as_str().unwrap().contains("opa build --revision"));
+    let agents = node
+        .ask(&format!("/v1/tenants/acme/agents?environment=prod&at={}", at(5.0)))
+        .await;
+    let warned: Vec<(&str, bool)> = agents["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| {
+            (
+                item["agent"].as_str().unwrap(),
+                item["warnings"] == effective["warnings"],
+            )
+        })
+        .collect();
+    assert_eq!(warned, [("pdp-1", true), ("pdp-2", false), ("pdp-3", true)]);
+    assert!(agents["items"][1].get("warnings").is_none());
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod ids;
 mod intent;
 mod lists;
 mod problems;
+mod received;
 mod script;
 mod support;
 mod view_position;

@@ -119,6 +119,16 @@ impl Node {
         self.keep(vec![self.incoming(tenant, recorded, value.to_vec())]).await;
     }
 
+    /// Appends raw bytes with headers.
+    pub(crate) async fn append_with(&self, tenant: &str, recorded: &str, headers: &[(&str, &[u8])], value: &[u8]) {
+        let mut incoming = self.incoming(tenant, recorded, value.to_vec());
+        incoming.headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Some(value.to_vec().into())))
+            .collect();
+        self.keep(vec![incoming]).await;
+    }
+
     /// Takes an event as the intake does, recorded now.
     pub(crate) async fn take(&self, event: Value) {
         let mut incoming = self.incoming(

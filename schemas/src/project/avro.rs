@@ -25,9 +25,9 @@ pub(super) fn decision(datum: &[u8]) -> Option<DecisionProjection<'_>> {
     let event_time = time(input)?;
     let environment = optional(input, text)?.filter(|environment| *environment != "*")?;
     let trace_id = optional(input, text)?;
-    for _ in ["span_id", "correlation_id", "causation_id"] {
-        optional(input, text)?;
-    }
+    let _span_id = optional(input, text)?;
+    let correlation_id = optional(input, text)?;
+    let _causation_id = optional(input, text)?;
     labels(input)?;
 
     let decision_id = text(input)?;
@@ -80,6 +80,7 @@ pub(super) fn decision(datum: &[u8]) -> Option<DecisionProjection<'_>> {
         event_time,
         environment: environment.into(),
         trace_id: trace_id.map(Cow::Borrowed),
+        correlation_id: correlation_id.map(Cow::Borrowed),
         decision_id: decision_id.into(),
         actor_type: actor_type.into(),
         actor_id: actor_id.into(),

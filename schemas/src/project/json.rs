@@ -33,6 +33,7 @@ pub(super) fn decision(value: &[u8]) -> Option<DecisionProjection<'_>> {
         event_time: meta.event_time,
         environment: meta.environment,
         trace_id: meta.trace_id,
+        correlation_id: meta.correlation_id,
         decision_id: body.decision_id,
         actor_type: body.actor.0,
         actor_id: body.actor.1,
@@ -56,6 +57,7 @@ struct Meta<'a> {
     event_time: Timestamp,
     environment: Str<'a>,
     trace_id: Option<Str<'a>>,
+    correlation_id: Option<Str<'a>>,
 }
 
 fn read_meta<'a>(cursor: &mut Cursor<'a>) -> Option<Meta<'a>> {
@@ -86,6 +88,7 @@ fn read_meta<'a>(cursor: &mut Cursor<'a>) -> Option<Meta<'a>> {
         event_time: event_time.value?,
         environment: environment.value?,
         trace_id: trace_id.value,
+        correlation_id: correlation_id.value,
     })
 }
 

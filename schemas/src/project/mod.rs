@@ -56,6 +56,8 @@ pub struct DecisionProjection<'a> {
     pub environment: Cow<'a, str>,
     /// `meta.trace_id`
     pub trace_id: Option<Cow<'a, str>>,
+    /// `meta.correlation_id`
+    pub correlation_id: Option<Cow<'a, str>>,
     /// `decision_id`
     pub decision_id: Cow<'a, str>,
     /// `actor.type`
@@ -131,6 +133,7 @@ impl<'a> DecisionProjection<'a> {
             event_time: meta.event_time,
             environment: meta.environment.as_ref().map(|e| e.as_str()).unwrap_or_default().into(),
             trace_id: word(meta.trace_id.as_ref()),
+            correlation_id: word(meta.correlation_id.as_ref()),
             decision_id: decision.decision_id.as_str().into(),
             actor_type: decision.actor.name.r#type.as_str().into(),
             actor_id: decision.actor.name.id.as_str().into(),
@@ -183,6 +186,7 @@ impl<'a> DecisionProjection<'a> {
             event_time: self.event_time,
             environment: owned(self.environment),
             trace_id: self.trace_id.map(owned),
+            correlation_id: self.correlation_id.map(owned),
             decision_id: owned(self.decision_id),
             actor_type: owned(self.actor_type),
             actor_id: owned(self.actor_id),

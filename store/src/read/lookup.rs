@@ -14,7 +14,7 @@ use crate::names::LogId;
 use crate::tables::Table;
 use crate::views::dedup::Counts;
 use crate::views::fold_rows::Ordered;
-use crate::views::keys::{self, Key, h16};
+use crate::views::keys::{self, H16, Key, h16, h16_correlation};
 use crate::views::{CitedVersion, Flag, flag, versions};
 
 /// A record with a given event id.
@@ -82,23 +82,31 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the rows can not be read.
     pub fn by_trace(&self, log: LogId, trace: &str, cut: LogCut, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        self.by_id_up_to(Table::Trace, log, trace, cut, limit)
+        self.by_id_up_to(Table::Trace, log, &h16(trace), cut, limit)
+    }
+
+    /// The events of the cut with this correlation id, of every kind, by index; at most `limit` of them.
+    ///
+    /// # Errors
+    /// When the rows can not be read.
+    pub fn by_correlation(&self, log: LogId, id: &str, cut: LogCut, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.by_id_up_to(Table::Trace, log, &h16_correlation(id), cut, limit)
     }
 
     fn by_id(&self, table: Table, log: LogId, id: &str, cut: LogCut) -> Result<Vec<Entry>, StoreError> {
         // An id that is used that often is no id; what is meant is the first.
-        self.by_id_up_to(table, log, id, cut, 1000)
+        self.by_id_up_to(table, log, &h16(id), cut, 1000)
     }
 
     fn by_id_up_to(
         &self,
         table: Table,
         log: LogId,
-        id: &str,
+        id: &H16,
         cut: LogCut,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        let prefix = Key::log(log).with(&h16(id));
+        let prefix = Key::log(log).with(id);
         let mut found = Vec::new();
         self.each(table, prefix.as_slice(), |key, note| {
             let damage = || StoreError::corrupt(table, format!("key {}", hex::encode(key)));

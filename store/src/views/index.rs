@@ -5,12 +5,14 @@
 //! value of v_trace, v_decision                                                  kind u8 | outcome u8 | f u64
 //! ```
 //!
+//! v_trace holds correlation ids too, under a hash of two parts, so that no trace id is ever taken for one.
+//!
 //! So a scan can leave out a kind or an outcome without reading a record. Where the record was understood late, the step
 //! stands behind that: step u64 | passed u64.
 
 use verdict_schemas::{Body, Cited, DecisionProjection, Event, Kind, Outcome, Timestamp};
 
-use super::keys::{self, H16, Key, h16, h16_typed, h16_version};
+use super::keys::{self, H16, Key, h16, h16_correlation, h16_typed, h16_version};
 use super::rows::Batch;
 use crate::cut::Late;
 use crate::names::LogId;
@@ -59,8 +61,8 @@ impl Place {
         );
     }
 
-    fn by_id(&self, batch: &mut Batch, table: Table, id: &str) {
-        let key = Key::log(self.log).with(&h16(id)).index(self.index);
+    fn by_id(&self, batch: &mut Batch, table: Table, id: &H16) {
+        let key = Key::log(self.log).with(id).index(self.index);
         batch.of(table).put(key.as_slice(), self.note(true).as_slice());
     }
 
@@ -121,9 +123,12 @@ pub(crate) fn decision(
         each_version(batch, &version, cited);
     }
     if let Some(trace) = &decision.trace_id {
-        place.by_id(batch, Table::Trace, trace);
+        place.by_id(batch, Table::Trace, &h16(trace));
     }
-    place.by_id(batch, Table::Decision, &decision.decision_id);
+    if let Some(correlation) = &decision.correlation_id {
+        place.by_id(batch, Table::Trace, &h16_correlation(correlation));
+    }
+    place.by_id(batch, Table::Decision, &h16(&decision.decision_id));
 }
 
 /// The rows of any other event.
@@ -133,7 +138,10 @@ pub(crate) fn event(batch: &mut Batch, place: Place, event: &Event) {
         place.by_kind(batch);
     }
     if let Some(trace) = &event.meta.trace_id {
-        place.by_id(batch, Table::Trace, trace.as_str());
+        place.by_id(batch, Table::Trace, &h16(trace.as_str()));
+    }
+    if let Some(correlation) = &event.meta.correlation_id {
+        place.by_id(batch, Table::Trace, &h16_correlation(correlation));
     }
     match &event.body {
         Body::AgentSeen(seen) => place.by_name(batch, Table::Agent, &h16(seen.agent.as_str())),
@@ -154,7 +162,7 @@ pub(crate) fn event(batch: &mut Batch, place: Place, event: &Event) {
             place.by_name(batch, Table::Object, &h16_typed(&report.object.kind, &report.object.id));
         }
         // Under the decision whose effect it is, told apart by its kind.
-        Body::EffectRecorded(effect) => place.by_id(batch, Table::Decision, effect.decision_id.as_str()),
+        Body::EffectRecorded(effect) => place.by_id(batch, Table::Decision, &h16(effect.decision_id.as_str())),
         Body::Decision(_)
         | Body::Rollout(_)
         | Body::ArtifactPublished(_)

@@ -125,6 +125,11 @@ pub(crate) fn h16_typed(kind: &str, id: &str) -> H16 {
     NameHash::new().part(kind).part(id).finish()
 }
 
+/// H16 of a correlation id, beside the trace ids and apart from them.
+pub(crate) fn h16_correlation(id: &str) -> H16 {
+    h16_typed("correlation_id", id)
+}
+
 /// H16 of (environment, scope, policy, version).
 pub(crate) fn h16_version(environment: &str, scope: &ScopeRef<'_>, policy: &str, version: &str) -> H16 {
     let mut hash = NameHash::new();
@@ -244,6 +249,7 @@ mod tests {
     fn names_that_only_look_alike_hash_apart() {
         assert_ne!(h16_typed("user", "a"), h16_typed("usera", ""));
         assert_ne!(h16_typed("", "usera"), h16_typed("user", "a"));
+        assert_ne!(h16_correlation("a"), h16("a"));
         let tenant = ScopeRef::Tenant("t".into(), "*".into());
         let environment = ScopeRef::Environment("t".into());
         assert_ne!(
