@@ -220,6 +220,7 @@ fn candidates(question: &Question<'_>, filters: &Filters) -> Answer<Vec<Candidat
         workload,
         agent,
         trace_id,
+        span_id,
         ..
     } = filters;
     let given = [
@@ -229,7 +230,7 @@ fn candidates(question: &Question<'_>, filters: &Filters) -> Answer<Vec<Candidat
         environment.is_some(),
         agent.is_some(),
         trace_id.is_some(),
-        action.is_some() || workload.is_some(),
+        action.is_some() || workload.is_some() || span_id.is_some(),
     ];
     let only = |covered: &[usize]| {
         given

@@ -2,7 +2,7 @@
 
 use rocksdb::{DBRawIterator, ReadOptions};
 use verdict_merkle::{LeafIndex, TreeSize};
-use verdict_schemas::{EventId, Kind, PolicyName, Timestamp, Version};
+use verdict_schemas::{EventId, Kind, PolicyName, Timestamp, TraceId, Version};
 
 use super::index::{Entry, Order, read_note};
 use super::snapshot::Snapshot;
@@ -75,12 +75,12 @@ impl Snapshot<'_> {
         Ok(entries)
     }
 
-    /// The events of the cut with this trace id, of every kind, by index; at most `limit` of them.
+    /// The events of the cut with this trace id, however it is written, of every kind, by index; at most `limit` of them.
     ///
     /// # Errors
     /// When the rows can not be read.
     pub fn by_trace(&self, log: LogId, trace: &str, cut: TreeSize, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        self.by_id_up_to(Table::Trace, log, trace, cut, limit)
+        self.by_id_up_to(Table::Trace, log, &TraceId::normal_form(trace), cut, limit)
     }
 
     fn by_id(&self, table: Table, log: LogId, id: &str, cut: TreeSize) -> Result<Vec<Entry>, StoreError> {

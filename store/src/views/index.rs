@@ -7,7 +7,7 @@
 //!
 //! So a scan can leave out a kind or an outcome without reading a record.
 
-use verdict_schemas::{Body, Cited, DecisionProjection, Event, Kind, Outcome, Timestamp};
+use verdict_schemas::{Body, Cited, DecisionProjection, Event, Kind, Outcome, Timestamp, TraceId};
 
 use super::keys::{self, H16, Key, h16, h16_typed, h16_version};
 use super::rows::Batch;
@@ -92,7 +92,7 @@ pub(crate) fn decision(
         each_version(batch, &version, cited);
     }
     if let Some(trace) = &decision.trace_id {
-        place.by_id(batch, Table::Trace, trace);
+        place.by_id(batch, Table::Trace, &TraceId::normal_form(trace));
     }
     place.by_id(batch, Table::Decision, &decision.decision_id);
 }
@@ -104,7 +104,7 @@ pub(crate) fn event(batch: &mut Batch, place: Place, event: &Event) {
         place.by_kind(batch);
     }
     if let Some(trace) = &event.meta.trace_id {
-        place.by_id(batch, Table::Trace, trace.as_str());
+        place.by_id(batch, Table::Trace, &TraceId::normal_form(trace.as_str()));
     }
     match &event.body {
         Body::AgentSeen(seen) => place.by_name(batch, Table::Agent, &h16(seen.agent.as_str())),
