@@ -47,9 +47,9 @@ pub(crate) enum Command {
 pub(crate) enum Output {
     /// For people.
     Table,
-    /// The server's answer, as it came. Of `emit`: what was accepted, and what was rejected and why.
+    /// The server's answer; what could act on the terminal as JSON escapes of the same value. Of `emit`: what was accepted, and what was rejected and why.
     Json,
-    /// One line per item, as it came.
+    /// One line per item, otherwise the same.
     Ndjson,
 }
 
@@ -178,9 +178,12 @@ pub(crate) struct DecisionsArgs {
     /// Decision point.
     #[arg(long)]
     pub(crate) agent: Option<String>,
-    /// Trace.
+    /// Trace: its id in any way of writing it, or a whole `traceparent`.
     #[arg(long)]
     pub(crate) trace_id: Option<String>,
+    /// Span: its id, or a whole `traceparent`. No index helps: give a trace or a range too where there are many.
+    #[arg(long)]
+    pub(crate) span_id: Option<String>,
     /// From when.
     #[arg(long, value_name = "TIME")]
     pub(crate) from: Option<String>,
@@ -193,7 +196,7 @@ pub(crate) struct DecisionsArgs {
     /// Oldest first.
     #[arg(long)]
     pub(crate) oldest: bool,
-    /// Only how many.
+    /// Only how many: all of them are counted, however many that are.
     #[arg(long)]
     pub(crate) count: bool,
     /// As it was known then.

@@ -131,7 +131,7 @@ fn report(tally: &Tally, output: Output) -> Result<(), Failure> {
         if !after.is_empty() {
             summary["after"] = after.into();
         }
-        output::line(&summary.to_string())?;
+        output::json(&summary.to_string())?;
     }
     match tally.rejected {
         0 => Ok(()),

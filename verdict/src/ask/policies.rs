@@ -1,13 +1,12 @@
 //! Questions about policies: at a moment, over a range, between two moments.
 
-use comfy_table::Table;
 use serde_json::Value;
 
 use super::{Query, list};
 use crate::cli::{CompareArgs, EffectiveArgs, HistoryArgs};
 use crate::client::Client;
 use crate::exit::Failure;
-use crate::output::{answer, line, print_table, scope, table, text, time};
+use crate::output::{Rows, answer, line, scope, table, text, time};
 
 /// `verdict effective`
 pub(crate) async fn effective(args: &EffectiveArgs) -> Result<(), Failure> {
@@ -54,7 +53,7 @@ pub(crate) fn effective_table(value: &Value) -> Result<(), Failure> {
     }
     line(&headline(value))?;
     if !rows.is_empty() {
-        line(&policies.to_string())?;
+        policies.print()?;
     }
     for entry in rows {
         if let Some(over) = entry.get("overridden_by") {
@@ -92,7 +91,7 @@ pub(crate) fn effective_table(value: &Value) -> Result<(), Failure> {
             text(exception, "/reason"),
         ))?;
     }
-    line(&footline(value))
+    footline(value)
 }
 
 /// `verdict history`
@@ -126,9 +125,9 @@ pub(crate) fn history_table(value: &Value) -> Result<(), Failure> {
         ]);
     }
     if !runs.is_empty() {
-        line(&runs.to_string())?;
+        runs.print()?;
     }
-    line(&footline(value))
+    footline(value)
 }
 
 /// `verdict compare`
@@ -163,11 +162,11 @@ pub(crate) fn compare_table(value: &Value) -> Result<(), Failure> {
         exception_row(&mut rows, entry);
     }
     line(&format!("at {} with {}", time(value, "/at"), time(value, "/with")))?;
-    print_table(&rows, "nothing differs")?;
-    line(&footline(value))
+    rows.print_or("nothing differs")?;
+    footline(value)
 }
 
-fn exception_row(rows: &mut Table, entry: &Value) {
+fn exception_row(rows: &mut Rows, entry: &Value) {
     let side = |name: &str| match entry.get(name) {
         Some(v) => format!("{} until {}", text(v, "/effect"), time(v, "/valid_until")),
         None => "not in force".to_owned(),
@@ -229,7 +228,7 @@ fn headline(value: &Value) -> String {
     )
 }
 
-fn footline(value: &Value) -> String {
+fn footline(value: &Value) -> Result<(), Failure> {
     let logs: Vec<String> = list(value, "logs")
         .iter()
         .map(|log| {
@@ -242,11 +241,11 @@ fn footline(value: &Value) -> String {
             )
         })
         .collect();
-    format!(
-        "from {}\nthe same bytes again, for ever: --as-of {}",
-        logs.join(", "),
+    line(&format!("from {}", logs.join(", ")))?;
+    line(&format!(
+        "the same bytes again, for ever: --as-of {}",
         text(value, "/as_of")
-    )
+    ))
 }
 
 fn or(text: String, when_none: &str) -> String {
