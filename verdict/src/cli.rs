@@ -253,7 +253,7 @@ pub(crate) struct FindArgs {
 pub(crate) struct EmitArgs {
     /// Tenant. With Kafka it is the key of every record.
     pub(crate) tenant: String,
-    /// NDJSON, a JSON array or one event, plain or compressed with gzip or zstd; `-` is standard input.
+    /// Events in JSON: one a line, end to end or over several lines each, or an array of them; plain or compressed with gzip or zstd; `-` is standard input.
     #[arg(default_value = "-")]
     pub(crate) file: PathBuf,
     /// Straight to Kafka instead of HTTP: librdkafka properties, at least `bootstrap.servers`.

@@ -10,7 +10,7 @@ use crate::cli::Output;
 use crate::client::Answer;
 use crate::exit::Failure;
 use crate::faithful::{Members, one_line};
-use crate::visible::{visible, visible_json};
+use crate::visible::{visible, visible_cell, visible_json};
 
 /// Writes one line, and never more: a line break in the text is shown as such. A reader that went away (`| head`) is no
 /// failure.
@@ -90,8 +90,7 @@ pub(crate) fn table(headings: &[&str]) -> Rows {
 impl Rows {
     /// Adds a row of cells.
     pub(crate) fn add_row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.0
-            .add_row(cells.into_iter().map(|cell| visible(&cell).into_owned()));
+        self.0.add_row(cells.into_iter().map(|cell| visible_cell(&cell)));
     }
 
     /// Is there no row?

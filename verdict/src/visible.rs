@@ -44,6 +44,23 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A [`visible`] text for a cell of a table: columns are set apart by blanks, so more than one in a row are shown as numbers,
+/// lest an id look like columns of its own.
+pub(crate) fn visible_cell(text: &str) -> String {
+    let mut after_blank = true;
+    let mut shown = String::with_capacity(text.len());
+    for c in visible(text).chars() {
+        let blank = c.is_whitespace();
+        if blank && after_blank {
+            let _infallible = write!(shown, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+        after_blank = blank;
+    }
+    shown
+}
+
 /// JSON of the same value, of which every character can be seen. Line breaks between its tokens stay.
 pub(crate) fn visible_json(json: &str) -> Cow<'_, str> {
     if !json.contains(|c| is_hidden(c) && c != '\n') {
@@ -91,6 +108,16 @@ mod tests {
                 "{plain}"
             );
         }
+    }
+
+    #[test]
+    fn a_cell_does_not_look_like_several() {
+        assert_eq!(visible_cell("eve  read   a1"), "eve \\u{20}read \\u{20}\\u{20}a1");
+        assert_eq!(
+            visible_cell(" eve\u{3000}\u{a0} b"),
+            "\\u{20}eve\u{3000}\\u{a0}\\u{20}b"
+        );
+        assert_eq!(visible_cell("2026-03-01 12:00:00"), "2026-03-01 12:00:00");
     }
 
     #[test]
