@@ -268,6 +268,12 @@ pub(crate) struct EmitArgs {
     /// No progress bar.
     #[arg(long)]
     pub(crate) quiet: bool,
+    /// A history of long ago: say first what of it will count for its own time and what can not, and ask before sending.
+    #[arg(long)]
+    pub(crate) backfill: bool,
+    /// With --backfill: send without being asked.
+    #[arg(long, requires = "backfill")]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 }

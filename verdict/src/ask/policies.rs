@@ -108,26 +108,54 @@ pub(crate) async fn history(args: &HistoryArgs) -> Result<(), Failure> {
         .get(&["v1", "tenants", &args.tenant, "history"], &query.pairs)
         .await?;
     answer(args.server.output, &found, "runs", history_table)?;
+    if found.value.get("named") == Some(&Value::Bool(false)) {
+        return Err(Failure::Negative(format!(
+            "nobody has named the policy `{}` in this scope ({}), as far as this cut goes: no rollout, publication, report or \
+             decision does",
+            args.policy, args.layer
+        )));
+    }
     found_some(!list(&found.value, "runs").is_empty(), "no run meets this range")
 }
 
 /// Prints a `history` answer for people.
 pub(crate) fn history_table(value: &Value) -> Result<(), Failure> {
     let mut runs = table(&["since (UTC)", "until", "state", "version", "desired", "rollout"]);
-    for run in list(value, "runs") {
+    // Of a policy that nobody named there is one run, of nothing.
+    let nobody = value.get("named") == Some(&Value::Bool(false));
+    for run in list(value, "runs").iter().filter(|_| !nobody) {
         runs.add_row([
             or(time(run, "/since"), "the beginning"),
             or(time(run, "/until"), "still"),
             text(run, "/state"),
             text(run, "/version"),
             text(run, "/desired"),
-            text(run, "/rollout_id"),
+            rollout(run),
         ]);
     }
     if !runs.is_empty() {
         runs.print()?;
     }
     footline(value)
+}
+
+/// The rollout of a run, and whether it is older than it reads.
+fn rollout(run: &Value) -> String {
+    let id = text(run, "/rollout_id");
+    match run.get("recorded_late_by_ms").and_then(Value::as_u64) {
+        Some(late) => format!("{id} (recorded {} late)", span(late)),
+        None => id,
+    }
+}
+
+/// So many milliseconds, in the largest unit of which there are two.
+fn span(ms: u64) -> String {
+    let units = [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes")];
+    let fits = units.into_iter().find(|(unit, _)| ms >= 2 * unit);
+    fits.map_or_else(
+        || format!("{} seconds", ms / 1000),
+        |(unit, name)| format!("{} {name}", ms / unit),
+    )
 }
 
 /// `verdict compare`
