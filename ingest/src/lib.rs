@@ -21,6 +21,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::post;
 
+pub use intake::{Found, Splitter};
 pub use kafka::{
     Consumer, ConsumerFailure, KafkaMetrics, KafkaSettings, ProduceError, Producer, StartError, TopicsError,
     cluster_id, create_topics,

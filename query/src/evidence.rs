@@ -57,7 +57,7 @@ impl Intents {
     }
 
     /// The intent of the log of `tenant`.
-    fn cut(&self, tenant: &TenantId) -> IntentCut<'_> {
+    pub(crate) fn cut(&self, tenant: &TenantId) -> IntentCut<'_> {
         match &self.platform {
             Some((log, size)) if tenant.is_platform() => log.cut(*size),
             _ => self.own.0.cut(self.own.1),

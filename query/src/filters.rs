@@ -2,15 +2,15 @@
 //!
 //! | filter | how it is answered |
 //! |---|---|
-//! | `trace_id`, `correlation_id`, `actor`, `resource`, `agent`, `policy`, `version` | by an index: a range of keys |
+//! | `trace_id`, `correlation_id`, `actor`, `resource`, `agent`, `policy`, `version` | by an index: a range of keys; a trace however it is written |
 //! | `environment` | by the version index where `policy` or `version` is given, else by reading records |
 //! | `from`, `to` | by the order of every index: f in `[from, to)` |
-//! | `action`, `outcome`, `workload` | by reading records |
+//! | `action`, `outcome`, `workload`, `span_id` | by reading records |
 //!
 //! Of several indexes the shortest range is walked; whatever it does not say is checked against the record, so an
 //! answer never depends on which was walked.
 
-use verdict_schemas::{Decision, Event, Outcome, PolicyName, Timestamp, TraceId, TypedId, Version};
+use verdict_schemas::{Decision, Event, Outcome, PolicyName, Timestamp, TraceId, TypedId, Version, normal_span};
 
 use crate::problem::Answer;
 use crate::question::Question;
@@ -29,6 +29,7 @@ pub(crate) const FILTERS: &[&str] = &[
     "agent",
     "trace_id",
     "correlation_id",
+    "span_id",
     "from",
     "to",
 ];
@@ -47,6 +48,8 @@ pub(crate) struct Filters {
     pub(crate) agent: Option<String>,
     pub(crate) trace_id: Option<TraceId>,
     pub(crate) correlation_id: Option<String>,
+    /// In its normal form.
+    pub(crate) span_id: Option<String>,
     pub(crate) from: Option<Timestamp>,
     pub(crate) to: Option<Timestamp>,
 }
@@ -105,6 +108,7 @@ impl Filters {
             agent: text("agent"),
             trace_id: params.text("trace_id").map(TraceId::from),
             correlation_id: text("correlation_id"),
+            span_id: params.text("span_id").map(|span| normal_span(span).into_owned()),
             from,
             to,
         })
@@ -124,7 +128,8 @@ impl Filters {
             && is(&self.workload, decision.workload.as_ref().map(AsRef::as_ref))
             // A decision that names no agent is its source's (E7).
             && is(&self.agent, Some(decision.agent.as_ref().map_or(meta.source.as_str(), AsRef::as_ref)))
-            && self.trace_id.as_ref().is_none_or(|trace| Some(trace) == meta.trace_id.as_ref())
+            && self.trace_id.as_ref().is_none_or(|trace| meta.trace_id.as_ref().is_some_and(|its| TraceId::same(trace.as_str(), its.as_str())))
+            && is(&self.span_id, meta.span_id.as_deref().map(normal_span).as_deref())
             && is(&self.correlation_id, meta.correlation_id.as_deref())
             && self.accept_policies(decision)
     }

@@ -24,6 +24,7 @@ mod cut;
 mod evidence;
 mod filters;
 mod item;
+mod late;
 mod metrics;
 mod params;
 mod percent;

@@ -221,6 +221,7 @@ fn candidates(question: &Question<'_>, filters: &Filters) -> Answer<Vec<Candidat
         agent,
         trace_id,
         correlation_id,
+        span_id,
         ..
     } = filters;
     let given = [
@@ -230,7 +231,7 @@ fn candidates(question: &Question<'_>, filters: &Filters) -> Answer<Vec<Candidat
         environment.is_some(),
         agent.is_some(),
         trace_id.is_some(),
-        action.is_some() || workload.is_some(),
+        action.is_some() || workload.is_some() || span_id.is_some(),
         correlation_id.is_some(),
     ];
     let only = |covered: &[usize]| {

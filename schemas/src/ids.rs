@@ -97,7 +97,7 @@ string_id!(
     DecisionId
 );
 string_id!(
-    /// A trace id as received, usually 32 hex digits.
+    /// A trace id as received, usually 32 hex digits. Two are compared by [`TraceId::normal_form`].
     TraceId
 );
 

@@ -14,6 +14,7 @@ mod project;
 mod rejection;
 mod scope;
 mod time;
+mod trace;
 mod tree;
 mod validate;
 mod writer_schemas;
@@ -29,6 +30,7 @@ pub use project::{Cited, DecisionProjection, Projection, ScopeRef, project};
 pub use rejection::{Rejection, rule};
 pub use scope::{EnvironmentPattern, Layer, Scope};
 pub use time::{InvalidTime, Timestamp};
+pub use trace::normal_span;
 pub use writer_schemas::{
     AsRecorded, InvalidSchema, KnownSchemas, Resolved, SchemaRef, WriterSchema, WriterSchemas, own_schema,
 };

@@ -94,12 +94,26 @@ impl Program {
     /// Asks it to stop (SIGTERM) and waits.
     ///
     /// # Errors
-    /// When it has not ended after thirty seconds.
+    /// When it has not ended after two minutes.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
-        self.signal("TERM").await?;
-        let ended = timeout(Duration::from_secs(30), self.child.wait()).await;
-        let status = ended.map_err(|_| anyhow!("{} ignored SIGTERM for 30 s:\n{}", self.name, tail(&self.log())))??;
-        Ok(status)
+        self.stop_by("TERM").await
+    }
+
+    /// Sends a signal by its name that is to end it, and waits.
+    ///
+    /// # Errors
+    /// When it has not ended after two minutes.
+    pub async fn stop_by(&mut self, signal: &str) -> Result<ExitStatus> {
+        self.signal(signal).await?;
+        let ended = timeout(Duration::from_secs(120), self.child.wait()).await;
+        let ignored = || {
+            anyhow!(
+                "{} ignored SIG{signal} for two minutes:\n{}",
+                self.name,
+                tail(&self.log())
+            )
+        };
+        Ok(ended.map_err(|_| ignored())??)
     }
 
     /// Ends it as a crash would (SIGKILL).

@@ -263,6 +263,16 @@ pub async fn verdict(arguments: &[&str], input: &[u8]) -> Result<Output> {
     output_of(&mut command, input).await
 }
 
+/// `bin/verdict` with these arguments, started and left to run.
+///
+/// # Errors
+/// When it is not built.
+pub fn verdict_running(arguments: &[&str], log: &Path) -> Result<Program> {
+    let mut command = command()?;
+    command.args(arguments);
+    Program::start("verdict", command, log)
+}
+
 /// The program with an environment that says nothing to it: the caller's own `VERDICT_...` must not change a test.
 fn command() -> Result<Command> {
     let mut command = Command::new(tools::verdict()?);

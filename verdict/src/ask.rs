@@ -1,6 +1,7 @@
 //! The questions: `effective`, `history`, `compare`, `decisions`, `show`, `find`. Each is one request, and a table.
 
 mod decisions;
+mod pages;
 mod policies;
 mod single;
 

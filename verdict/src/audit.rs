@@ -5,7 +5,7 @@ use verdict_store::{AuditReport, OpenError, Options};
 
 use crate::cli::{AuditArgs, Output};
 use crate::exit::Failure;
-use crate::output::{line, print_table, table};
+use crate::output::{json, json_line, line, table};
 use crate::serve::salt_key;
 
 /// `verdict audit`
@@ -25,10 +25,10 @@ pub(crate) fn run(args: &AuditArgs) -> Result<(), Failure> {
         .map_err(|e: OpenError| Failure::unreachable(format!("cannot audit `{}`", args.data.display()), e))?;
     match args.output {
         Output::Table => print(&report)?,
-        Output::Json => line(&whole(&report).to_string())?,
+        Output::Json => json(&whole(&report).to_string())?,
         Output::Ndjson => defects(&report)
             .iter()
-            .try_for_each(|defect| line(&defect.to_string()))?,
+            .try_for_each(|defect| json_line(&defect.to_string()))?,
     }
     match report.defects.len() {
         0 => Ok(()),
@@ -48,7 +48,7 @@ fn print(report: &AuditReport) -> Result<(), Failure> {
             log.root.to_string(),
         ]);
     }
-    print_table(&logs, "there is no log")?;
+    logs.print_or("there is no log")?;
     for defect in &report.defects {
         let log = defect
             .log

@@ -47,9 +47,9 @@ pub(crate) enum Command {
 pub(crate) enum Output {
     /// For people.
     Table,
-    /// The server's answer, as it came. Of `emit`: what was accepted, and what was rejected and why.
+    /// The server's answer; what could act on the terminal as JSON escapes of the same value. Of `emit`: what was accepted, and what was rejected and why.
     Json,
-    /// One line per item, as it came.
+    /// One line per item, otherwise the same.
     Ndjson,
 }
 
@@ -178,9 +178,12 @@ pub(crate) struct DecisionsArgs {
     /// Decision point.
     #[arg(long)]
     pub(crate) agent: Option<String>,
-    /// Trace.
+    /// Trace: its id in any way of writing it, or a whole `traceparent`.
     #[arg(long)]
     pub(crate) trace_id: Option<String>,
+    /// Span: its id, or a whole `traceparent`. No index helps: give a trace or a range too where there are many.
+    #[arg(long)]
+    pub(crate) span_id: Option<String>,
     /// From when.
     #[arg(long, value_name = "TIME")]
     pub(crate) from: Option<String>,
@@ -193,7 +196,7 @@ pub(crate) struct DecisionsArgs {
     /// Oldest first.
     #[arg(long)]
     pub(crate) oldest: bool,
-    /// Only how many.
+    /// Only how many: all of them are counted, however many that are.
     #[arg(long)]
     pub(crate) count: bool,
     /// As it was known then.
@@ -250,7 +253,7 @@ pub(crate) struct FindArgs {
 pub(crate) struct EmitArgs {
     /// Tenant. With Kafka it is the key of every record.
     pub(crate) tenant: String,
-    /// NDJSON, a JSON array or one event, plain or compressed with gzip or zstd; `-` is standard input.
+    /// Events in JSON: one a line, end to end or over several lines each, or an array of them; plain or compressed with gzip or zstd; `-` is standard input.
     #[arg(default_value = "-")]
     pub(crate) file: PathBuf,
     /// Straight to Kafka instead of HTTP: librdkafka properties, at least `bootstrap.servers`.
@@ -265,6 +268,12 @@ pub(crate) struct EmitArgs {
     /// No progress bar.
     #[arg(long)]
     pub(crate) quiet: bool,
+    /// A history of long ago: say first what of it will count for its own time and what can not, and ask before sending.
+    #[arg(long)]
+    pub(crate) backfill: bool,
+    /// With --backfill: send without being asked.
+    #[arg(long, requires = "backfill")]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 }

@@ -9,7 +9,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::ServeArgs;
-use crate::exit::Failure;
+use crate::exit::{Failure, sentence};
 
 /// A file with every field, printed by `verdict config`. A test reads it back and finds the defaults, and every field.
 pub(crate) const DOCUMENTED: &str = include_str!("verdict.toml");
@@ -149,7 +149,8 @@ impl Config {
         let nested = Env::prefixed("VERDICT__").split("__").lowercase(true);
         let mut config: Self = figment.merge(nested).extract().map_err(|e| {
             Failure::Usage(format!(
-                "the configuration is not as expected: {e}; `verdict config` prints every field"
+                "the configuration is not as expected: {}; `verdict config` prints every field",
+                sentence(e)
             ))
         })?;
         config.merge_arguments(args)?;

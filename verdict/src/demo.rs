@@ -62,7 +62,8 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Failure> {
 /// Sends the incident, act by act.
 async fn play(server: &ServerArgs, now: Timestamp) -> Result<(), Failure> {
     let client = Client::new(server)?;
-    line("\nThe incident, as services reported it in the last minute:")?;
+    line("")?;
+    line("The incident, as services reported it in the last minute:")?;
     for act in incident::acts(now) {
         line(&format!("  {:>3} s ago  {}", act.seconds_ago, act.told))?;
         let body: String = act.events.iter().map(|event| format!("{event}\n")).collect();

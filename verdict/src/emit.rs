@@ -5,12 +5,15 @@
 
 mod http;
 mod kafka;
+mod late;
 mod source;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::json;
 
@@ -60,6 +63,13 @@ impl fmt::Display for Refused {
 
 /// `verdict emit`
 pub(crate) async fn run(args: &EmitArgs) -> Result<(), Failure> {
+    if args.backfill {
+        if args.file.as_os_str() == "-" {
+            let text = "--backfill reads the input twice, first to say what will count: give it as a file";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        late::explain(source::open(&args.file)?.0, args.yes)?;
+    }
     let (source, bytes) = source::open(&args.file)?;
     let mut source = source.peekable();
     if source.peek().is_none() {
@@ -68,8 +78,19 @@ pub(crate) async fn run(args: &EmitArgs) -> Result<(), Failure> {
             "`{shown}` holds no event: give one, an array of them, or one a line"
         )));
     }
-    let source: Items = Box::new(source);
     let progress = bar(args.quiet, bytes);
+    let warning = Arc::new(Mutex::new(late::Warning::default()));
+    let source: Items = if args.backfill {
+        Box::new(source)
+    } else {
+        let (warning, progress) = (Arc::clone(&warning), progress.clone());
+        Box::new(source.inspect(move |item| {
+            let said = item.as_ref().ok().and_then(|item| warning.lock().look(item));
+            if let Some(said) = said {
+                progress.suspend(|| output::note(&said));
+            }
+        }))
+    };
     let mut tally = Tally::default();
     let sent = if args.property.is_empty() {
         http::send(args, source, &mut tally, &progress).await
@@ -77,6 +98,7 @@ pub(crate) async fn run(args: &EmitArgs) -> Result<(), Failure> {
         kafka::send(args, source, &mut tally, &progress).await
     };
     progress.finish_and_clear();
+    warning.lock().end();
     let taken = tally.accepted + tally.duplicates + tally.conflicts;
     if sent.is_err() && taken > 0 {
         output::note(&format!(
@@ -131,7 +153,7 @@ fn report(tally: &Tally, output: Output) -> Result<(), Failure> {
         if !after.is_empty() {
             summary["after"] = after.into();
         }
-        output::line(&summary.to_string())?;
+        output::json(&summary.to_string())?;
     }
     match tally.rejected {
         0 => Ok(()),

@@ -9,7 +9,8 @@ pub(crate) const HELP: &str = "Exit codes:
   1  the answer is no: nothing was found, events were rejected, an audit failed
   2  the command line, a file or a parameter is wrong
   3  the server, Kafka or the data directory can not be reached
-  4  not allowed";
+  4  not allowed
+  130  stopped by Ctrl-C before the end: what was printed is not all";
 
 /// How a command fails.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) enum Failure {
     Unreachable(String),
     /// Not allowed.
     Forbidden(String),
+    /// Stopped by Ctrl-C, as far as it says.
+    Interrupted(String),
 }
 
 impl Failure {
@@ -32,6 +35,8 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
             Self::Forbidden(_) => 4,
+            // What a shell makes of SIGINT.
+            Self::Interrupted(_) => 130,
         })
     }
 
@@ -41,9 +46,29 @@ impl Failure {
     }
 }
 
+/// The words of a parser's error, on one line: without its picture of the place, which takes several.
+pub(crate) fn sentence(error: impl fmt::Display) -> String {
+    let text = error.to_string();
+    let picture = |line: &&str| {
+        line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ')
+            .starts_with('|')
+    };
+    let words: Vec<&str> = text
+        .lines()
+        .filter(|line| !picture(line))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    words.join("; ")
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Negative(text) | Self::Usage(text) | Self::Unreachable(text) | Self::Forbidden(text)) = self;
+        let (Self::Negative(text)
+        | Self::Usage(text)
+        | Self::Unreachable(text)
+        | Self::Forbidden(text)
+        | Self::Interrupted(text)) = self;
         f.write_str(text)
     }
 }

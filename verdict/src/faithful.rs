@@ -1,7 +1,8 @@
 //! JSON printed as it came. What was recorded is evidence: `1e999`, `1.50` and a key that stands twice are what somebody
 //! signed for, and a reader that turns them into numbers and maps of its own would print something else, or nothing.
 //!
-//! So `-o json` and `-o ndjson` print slices of the answer. Tables are for eyes: [`lossy`] reads whatever can be read.
+//! So `-o json` and `-o ndjson` print slices of the answer; only characters that could act on a terminal are written as JSON
+//! escapes (`crate::visible`), which say the same. Tables are for eyes: [`lossy`] reads whatever can be read.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -15,6 +15,7 @@ mod moment;
 mod output;
 mod serve;
 mod topics;
+mod visible;
 
 use std::process::ExitCode;
 
@@ -24,7 +25,11 @@ use crate::cli::{Cli, Command, TopicsCommand};
 use crate::exit::Failure;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    std::panic::set_hook(Box::new(panicked));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return usage(told),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return fail(&Failure::unreachable("cannot start the runtime", e)),
@@ -51,8 +56,34 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Show(args) => ask::show(&args).await,
         Command::Find(args) => ask::find(&args).await,
         Command::Audit(args) => audit::run(&args),
-        Command::Config => output::line(config::DOCUMENTED.trim_end()),
+        Command::Config => output::own(config::DOCUMENTED),
     }
+}
+
+/// A panic is told like everything else: on one line, and visibly.
+fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
+    let payload = panic.payload();
+    let said = payload.downcast_ref::<&str>().copied();
+    let said = said.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let said = said.unwrap_or("without a reason");
+    let place = panic.location().map_or_else(String::new, ToString::to_string);
+    output::note(&format!("verdict: panicked at {place}: {said}"));
+    let trace = std::backtrace::Backtrace::capture();
+    if trace.status() == std::backtrace::BacktraceStatus::Captured {
+        trace.to_string().lines().for_each(output::note);
+    }
+}
+
+/// Help, the version, or what is wrong with the arguments. That repeats them, and they may come from anywhere: so it is
+/// asked for again of their visible form.
+fn usage(told: clap::Error) -> ExitCode {
+    if !told.use_stderr() {
+        told.exit();
+    }
+    let arguments = std::env::args_os().map(|a| visible::visible(&a.to_string_lossy()).into_owned());
+    let told = Cli::try_parse_from(arguments).err().unwrap_or(told);
+    output::notes(told.render().to_string().trim_end());
+    ExitCode::from(2)
 }
 
 fn fail(failure: &Failure) -> ExitCode {

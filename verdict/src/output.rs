@@ -1,4 +1,5 @@
-//! Printing answers: a table for people, the bytes for programs. The only module that writes to standard output.
+//! Printing answers: a table for people, JSON for programs. The only module that writes to standard output, and to
+//! standard error but for the server's log: whatever goes out is made [`visible`] here, whoever wrote it.
 
 use std::io::{self, Write};
 
@@ -9,16 +10,42 @@ use crate::cli::Output;
 use crate::client::Answer;
 use crate::exit::Failure;
 use crate::faithful::{Members, one_line};
+use crate::visible::{visible, visible_cell, visible_json};
 
-/// Writes a line; a reader that went away (`| head`) is no failure.
+/// Writes one line, and never more: a line break in the text is shown as such. A reader that went away (`| head`) is no
+/// failure.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
-    quiet_if_closed(writeln!(io::stdout().lock(), "{text}"))
+    print(&visible(text))
 }
 
-/// Writes a line to standard error: progress, and what words were taken to mean.
+/// Writes one line to standard error: progress, and what words were taken to mean.
 pub(crate) fn note(text: &str) {
     // Nothing can be done, nor said, if standard error is gone.
-    let _gone = writeln!(io::stderr().lock(), "{text}");
+    let _gone = writeln!(io::stderr().lock(), "{}", visible(text));
+}
+
+/// Writes lines to standard error, of text that was made visible already.
+pub(crate) fn notes(text: &str) {
+    let _gone = writeln!(io::stderr().lock(), "{}", visible_json(text));
+}
+
+/// Writes JSON: the same value, on as many lines as it has.
+pub(crate) fn json(text: &str) -> Result<(), Failure> {
+    print(&visible_json(text.trim_end()))
+}
+
+/// Writes JSON on one line.
+pub(crate) fn json_line(text: &str) -> Result<(), Failure> {
+    json(&one_line(text))
+}
+
+/// Writes a text of this program's own, of several lines.
+pub(crate) fn own(text: &'static str) -> Result<(), Failure> {
+    text.lines().try_for_each(line)
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    quiet_if_closed(writeln!(io::stdout().lock(), "{text}"))
 }
 
 fn quiet_if_closed(result: io::Result<()>) -> Result<(), Failure> {
@@ -28,7 +55,7 @@ fn quiet_if_closed(result: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
-/// Prints an answer: as JSON the bytes that came, as NDJSON the elements of its member `items`, as a table by `table`.
+/// Prints an answer: as JSON what came, as NDJSON the elements of its member `items`, as a table by `table`.
 pub(crate) fn answer(
     output: Output,
     answer: &Answer,
@@ -36,17 +63,20 @@ pub(crate) fn answer(
     table: impl FnOnce(&Value) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     match output {
-        Output::Json => line(answer.text.trim_end()),
+        Output::Json => json(&answer.text),
         Output::Ndjson => match Members::read(&answer.text).and_then(|members| members.elements(items)) {
-            Some(rows) => rows.iter().try_for_each(|row| line(&one_line(row.get()))),
-            None => line(&one_line(answer.text.trim())),
+            Some(rows) => rows.iter().try_for_each(|row| json_line(row.get())),
+            None => json_line(&answer.text),
         },
         Output::Table => table(&answer.value),
     }
 }
 
-/// A table with these headings; printed with [`print_table`].
-pub(crate) fn table(headings: &[&str]) -> Table {
+/// A table; every cell is one line of visible text.
+pub(crate) struct Rows(Table);
+
+/// A table with these headings.
+pub(crate) fn table(headings: &[&str]) -> Rows {
     // One line under the headings; a line under every row would drown them.
     let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
     let mut table = Table::new();
@@ -54,15 +84,32 @@ pub(crate) fn table(headings: &[&str]) -> Table {
         .load_style(style)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(headings);
-    table
+    Rows(table)
 }
 
-/// Prints a table, or what its emptiness means.
-pub(crate) fn print_table(table: &Table, if_empty: &str) -> Result<(), Failure> {
-    if table.is_empty() {
-        line(if_empty)
-    } else {
-        line(&table.to_string())
+impl Rows {
+    /// Adds a row of cells.
+    pub(crate) fn add_row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.0.add_row(cells.into_iter().map(|cell| visible_cell(&cell)));
+    }
+
+    /// Is there no row?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Prints it, headings and all.
+    pub(crate) fn print(&self) -> Result<(), Failure> {
+        self.text().lines().try_for_each(print)
+    }
+
+    /// Prints it, or what its emptiness means.
+    pub(crate) fn print_or(&self, if_empty: &str) -> Result<(), Failure> {
+        if self.is_empty() { line(if_empty) } else { self.print() }
+    }
+
+    fn text(&self) -> String {
+        self.0.to_string()
     }
 }
 
@@ -102,5 +149,24 @@ pub(crate) fn scope(value: &Value) -> String {
         },
         Some("workload") => format!("workload {}", text(value, "/workload")),
         _ => text(value, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::visible::is_hidden;
+
+    proptest! {
+        #[test]
+        fn a_cell_is_one_line_whatever_stands_in_it(cell in ".{0,20}[\\x00-\\x1f\\x7f-\\u{9f}\\u{202e}\\u{2028}].{0,20}") {
+            let mut rows = table(&["actor"]);
+            rows.add_row([cell]);
+            let text = rows.text();
+            prop_assert_eq!(text.lines().count(), 3, "{}", &text);
+            prop_assert!(!text.contains(|c| is_hidden(c) && c != '\n'), "{:?}", &text);
+        }
     }
 }

@@ -4,10 +4,10 @@
 //! off, nothing acknowledged is in memory only.
 
 mod http;
+mod log;
 mod metrics;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use verdict_store::{Options, Store, cluster_salt_key};
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, KafkaConfig, partitions};
-use crate::exit::Failure;
+use crate::exit::{Failure, sentence};
 use crate::output::{line, note};
 
 /// How long requests in flight get to finish when the server is told to stop.
@@ -41,22 +41,10 @@ const STALLED: Duration = Duration::from_secs(15);
 
 /// `verdict serve`
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
-    log_to_stderr();
+    log::to_stderr();
     let running = start(Config::read(args)?).await?;
     line(&format!("verdict serves http://{}", running.address()))?;
     running.until_stopped().await
-}
-
-/// Structured log lines on standard error; `VERDICT_LOG` takes `tracing` filters, such as `verdict_ingest=debug`.
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("VERDICT_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // A second call (a demonstration inside a test) finds a subscriber there already, and that is fine.
-    let _already = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .try_init();
 }
 
 /// A server that is running.
@@ -166,7 +154,7 @@ impl Running {
 
 fn access(config: &Config) -> Result<Access, Failure> {
     match &config.tokens {
-        Some(path) => Access::read(path).map_err(|e| Failure::Usage(e.to_string())),
+        Some(path) => Access::read(path).map_err(|e| Failure::Usage(sentence(e))),
         None if config.listen.ip().is_loopback() => {
             tracing::warn!("no token file: every caller on this machine may read and write everything");
             Ok(Access::open())

@@ -1,17 +1,19 @@
-//! `POST /v1/tenants/{tenant}/events`: one event, an array, or a line each.
+//! `POST /v1/tenants/{tenant}/events`: one event, an array, or several, a line each or end to end.
 //!
 //! ```text
 //! caller (401, 404, 403) -> form (415) -> body (413, 415, 400, 503) -> split (400, 413) -> judge, each by itself
 //!     -> deliver the good ones (503) -> 200 / 202, or 422 when there were none
 //! ```
-//! The bytes of a line or of an array's element, exactly as received, are the record's value (E4): they are slices of the
+//! The bytes of an event or of an array's element, exactly as received, are the record's value (E4): they are slices of the
 //! body, never written anew. What is judged malformed is told to its sender and not stored; the rest of the request is
 //! (A5: 200 only once durable and visible).
 
 mod answer;
 mod form;
 mod judge;
+mod scan;
 mod split;
+mod values;
 
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use axum::response::{IntoResponse, Response};
 
 pub(crate) use answer::Log;
 pub(crate) use split::{Item, Unreadable, array};
+pub use values::{Found, Splitter};
 
 use crate::caller::Caller;
 use crate::deliver::deliver;

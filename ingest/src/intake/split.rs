@@ -8,12 +8,13 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::form::Shape;
+use super::values::{Found, Splitter};
 use crate::problem::{Code, Problem};
 
 /// One event as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
-    /// Its line, or its place in the array; from 1.
+    /// The line in which it begins, or its place in the array; from 1.
     pub(crate) line: usize,
     /// A slice of the body, the white space around it left out.
     pub(crate) bytes: Bytes,
@@ -64,12 +65,12 @@ pub(crate) fn split(body: &Bytes, shape: Shape, most: usize) -> Result<Vec<Item>
             line: 1,
             bytes: body.clone(),
         }],
-        Shape::Lines => lines(body, most)?,
+        Shape::Lines => values(body, most)?.0,
         Shape::Array => array(body, most)?,
         Shape::Json => match body.trim_ascii_start().first() {
             None => Vec::new(),
             Some(b'[') => array(body, most)?,
-            Some(_) => one_or_lines(body, most)?,
+            Some(_) => one_or_more(body, most)?,
         },
     };
     if items.is_empty() {
@@ -95,48 +96,41 @@ fn without_mark(body: &Bytes) -> Result<Bytes, Unreadable> {
     Ok(body.clone())
 }
 
-/// One JSON value, which may span lines; else lines, if any of them is an object by itself.
-fn one_or_lines(body: &Bytes, most: usize) -> Result<Vec<Item>, Unreadable> {
-    let error = match serde_json::from_slice::<&RawValue>(body) {
-        Ok(raw) => {
-            return Ok(vec![Item {
-                line: 1,
-                bytes: body.slice_ref(raw.get().as_bytes()),
-            }]);
-        }
-        Err(error) => error,
-    };
-    // A line of a pretty-printed document that broke is indented, or no whole object.
-    let whole = |line: &[u8]| line.starts_with(b"{") && serde_json::from_slice::<&RawValue>(line).is_ok();
-    let several = body
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.trim_ascii().is_empty())
-        .nth(1)
-        .is_some();
-    if several && body.split(|byte| *byte == b'\n').any(whole) {
-        lines(body, most)
-    } else {
-        Err(syntax(&error))
+/// Events one after the other, whatever lines they are on. A body without a whole one among them is told as what it is:
+/// one JSON text that is broken, or that is none.
+fn one_or_more(body: &Bytes, most: usize) -> Result<Vec<Item>, Unreadable> {
+    let (items, any_whole) = values(body, most)?;
+    if any_whole || items.is_empty() {
+        return Ok(items);
     }
+    let raw = serde_json::from_slice::<&RawValue>(body).map_err(|error| syntax(&error))?;
+    Ok(vec![Item {
+        line: 1,
+        bytes: body.slice_ref(raw.get().as_bytes()),
+    }])
 }
 
-/// An event a line; blank lines are counted, and left out.
-fn lines(body: &Bytes, most: usize) -> Result<Vec<Item>, Unreadable> {
-    let mut items = Vec::new();
-    for (i, line) in body.split(|byte| *byte == b'\n').enumerate() {
-        let line = line.trim_ascii();
-        if line.is_empty() {
-            continue;
-        }
+/// Events one after the other, and whether any of them is whole.
+fn values(body: &Bytes, most: usize) -> Result<(Vec<Item>, bool), Unreadable> {
+    let (mut items, mut any_whole) = (Vec::new(), false);
+    let mut splitter = Splitter::new(usize::MAX);
+    while let Found::Value {
+        start,
+        end,
+        line,
+        whole,
+    } = splitter.next(body, true)
+    {
         if items.len() == most {
             return Err(Unreadable::TooMany { most });
         }
+        any_whole |= whole;
         items.push(Item {
-            line: i + 1,
-            bytes: body.slice_ref(line),
+            line,
+            bytes: body.slice(start..end),
         });
     }
-    Ok(items)
+    Ok((items, any_whole))
 }
 
 /// The elements of an array; the syntax of the whole is checked, at any depth, without recursion.
@@ -241,6 +235,28 @@ mod tests {
             taken("[{}] x", Shape::Json),
             Err(Unreadable::Syntax { line: 1, column: 6, .. })
         ));
+    }
+
+    #[test]
+    fn events_are_taken_one_after_the_other_whatever_lines_they_are_on() {
+        let (end_to_end, printed) = ("{\"a\":1}{\"a\":2} {}", "{\n  \"a\": 1\n}\n{\n  \"a\": 2\n}\n{}");
+        for shape in [Shape::Json, Shape::Lines] {
+            let lines = |body| {
+                taken(body, shape)
+                    .unwrap()
+                    .into_iter()
+                    .map(|(line, _)| line)
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(
+                (lines(end_to_end), lines(printed)),
+                (vec![1, 1, 1], vec![1, 4, 7]),
+                "{shape:?}"
+            );
+            assert_eq!(taken("{}{}{}{}", shape), Err(Unreadable::TooMany { most: 3 }));
+        }
+        let broken = taken("{\"a\":1}{\"a\":", Shape::Json).unwrap();
+        assert_eq!(broken, [(1, "{\"a\":1}".to_owned()), (1, "{\"a\":".to_owned())]);
     }
 
     #[test]

@@ -6,8 +6,9 @@
 
 use axum::response::Response;
 use serde::Serialize;
+use uuid::Uuid;
 use verdict_schemas::{Body, Timestamp};
-use verdict_store::{LeafIndex, Order};
+use verdict_store::{LeafIndex, LogId, Order, Snapshot, LogCut};
 
 use crate::ask::Asking;
 use crate::cut::LogAt;
@@ -116,10 +117,7 @@ fn document(question: &Question<'_>, id: &str) -> Answer<Reply> {
         )
     };
     let log = question.cut.own.id.ok_or_else(unknown)?;
-    let index = question
-        .snapshot
-        .by_decision_id(log, id, question.cut.own.size)?
-        .ok_or_else(unknown)?;
+    let index = decision_of(&question.snapshot, log, id, question.cut.own.size)?.ok_or_else(unknown)?;
     let (record, event) = event_at(question, index)?.ok_or_else(unknown)?;
     if let Some(bytes) = as_received(question, &record) {
         return Ok(bytes);
@@ -135,6 +133,18 @@ fn document(question: &Question<'_>, id: &str) -> Answer<Reply> {
         as_of: question.cut.token(),
         logs: question.cut.logs(),
     })
+}
+
+/// The decision of an id; of a UUID also in the form in which most emitters write it, lower-case with hyphens.
+pub(crate) fn decision_of(snapshot: &Snapshot<'_>, log: LogId, id: &str, cut: LogCut) -> Answer<Option<LeafIndex>> {
+    if let Some(index) = snapshot.by_decision_id(log, id, cut)? {
+        return Ok(Some(index));
+    }
+    let usual = Uuid::try_parse(id).ok().map(|uuid| uuid.to_string());
+    match usual.filter(|usual| usual != id) {
+        Some(usual) => Ok(snapshot.by_decision_id(log, &usual, cut)?),
+        None => Ok(None),
+    }
 }
 
 /// `order`: newest first unless asked otherwise.

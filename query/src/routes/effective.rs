@@ -2,12 +2,13 @@
 
 use axum::response::Response;
 use serde::Serialize;
-use verdict_fold::{self as fold, Comparison, Effective, Run, SeriesKey};
+use verdict_fold::{self as fold, Comparison, Effective, Evidence as _, Run, SeriesKey};
 use verdict_schemas::{Environment, EnvironmentPattern, Layer, PolicyName, Scope, TenantId, Timestamp, WorkloadId};
 
 use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::evidence::with_evidence;
+use crate::late;
 use crate::params::CUT;
 use crate::problem::{Answer, Problem};
 use crate::question::Question;
@@ -131,7 +132,17 @@ pub(crate) async fn history(asking: Asking) -> Response {
         at: Timestamp,
         #[serde(flatten)]
         envelope: Envelope,
-        runs: Vec<Run>,
+        /// Does anything in the cut name the policy in this scope? Where nothing does, its one run says as little as it is.
+        named: bool,
+        runs: Vec<RunItem>,
+    }
+    #[derive(Serialize)]
+    struct RunItem {
+        #[serde(flatten)]
+        run: Run,
+        /// Of its rollout, if it was recorded too late to act from its event time on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recorded_late_by_ms: Option<u64>,
     }
     asking
         .about_tenant(
@@ -141,9 +152,16 @@ pub(crate) async fn history(asking: Asking) -> Response {
                 let asked = moment(question)?;
                 let (from, to) = range(question)?;
                 // Runs do not say when a version was last used.
-                let runs = with_evidence(question, &asked.environment, &[], |evidence| {
-                    Ok(fold::history(&asked, evidence, &series, from, to)?)
+                let (named, runs) = with_evidence(question, &asked.environment, &[], |evidence| {
+                    let named = evidence.intents(&series.scope.log())?.names(&series)
+                        || evidence.observed(asked.known_at)?.contains(&series);
+                    Ok((named, fold::history(&asked, evidence, &series, from, to)?))
                 })?;
+                let late = late::of_runs(question, &runs)?;
+                let runs = runs.into_iter().zip(late).map(|(run, recorded_late_by_ms)| RunItem {
+                    run,
+                    recorded_late_by_ms,
+                });
                 Reply::json(&Document {
                     tenant: &asked.tenant,
                     layer: series.scope.layer().as_str(),
@@ -154,7 +172,8 @@ pub(crate) async fn history(asking: Asking) -> Response {
                     to,
                     at: asked.at,
                     envelope: Envelope::of(question),
-                    runs,
+                    named,
+                    runs: runs.collect(),
                 })
             },
         )

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use uuid::Uuid;
-use verdict_schemas::{Body, EventId, Interpretation, RolloutId, TenantId, Timestamp};
+use verdict_schemas::{Body, EventId, Interpretation, RolloutId, TenantId, Timestamp, TraceId};
 use verdict_store::access::Role;
 use verdict_store::{Index, LogInfo, LogName, Order, Snapshot, TimeRange};
 
@@ -12,6 +12,7 @@ use crate::params::{ID, Params};
 use crate::percent;
 use crate::problem::Answer;
 use crate::reply::Reply;
+use crate::routes::decisions::decision_of;
 
 /// So many places are named.
 const MOST: usize = 100;
@@ -93,7 +94,7 @@ fn find_in(snapshot: &Snapshot<'_>, log: &LogInfo, tenant: &TenantId, id: &str, 
             add("event", found.index.0, format!("/events/{uuid}"));
         }
     }
-    if let Some(index) = snapshot.by_decision_id(log.id, id, log.visible)? {
+    if let Some(index) = decision_of(snapshot, log.id, id, log.visible)? {
         add("decision", index.0, one_of("decision", id));
     }
     let intents = snapshot.intents(log.id, log.visible)?;
@@ -104,7 +105,11 @@ fn find_in(snapshot: &Snapshot<'_>, log: &LogInfo, tenant: &TenantId, id: &str, 
         add("rollout", rollout.started.record.index, one_of("rollout", id));
     }
     if let Some(first) = snapshot.by_trace(log.id, id, log.visible, 1)?.first() {
-        add("trace", first.index.0, format!("/decisions?trace_id={encoded}"));
+        add(
+            "trace",
+            first.index.0,
+            format!("/decisions?trace_id={}", percent::encode(&TraceId::normal_form(id))),
+        );
     }
     // What they are is what is looked for: each is named, behind the list of them all.
     let correlated = snapshot.by_correlation(log.id, id, log.visible, MOST)?;

@@ -13,6 +13,7 @@ use verdict_schemas::{
 use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::evidence::{Intents, with_evidence};
+use crate::late::recorded_late_by_ms;
 use crate::params::{CUT, ID, LIST};
 use crate::problem::{Answer, Code, Problem};
 use crate::question::Question;
@@ -37,6 +38,9 @@ struct Item {
     max_inconsistency_ms: u64,
     state: &'static str,
     started: Timestamp,
+    /// If it was recorded too late to act from its event time on (E5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded_late_by_ms: Option<u64>,
     /// max(`activate_at`, `started`): when it acts.
     acts_at: Timestamp,
     /// While it was the top, or open, last: `[since, until)`.
@@ -66,6 +70,8 @@ struct EvidenceItem {
     index: u64,
     event_id: EventId,
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded_late_by_ms: Option<u64>,
 }
 
 /// What a rollout is at a moment, by intent alone.
@@ -110,9 +116,7 @@ pub(crate) async fn list(asking: Asking) -> Response {
             if order == verdict_store::Order::NewestFirst {
                 rollouts.reverse();
             }
-            question.page(rollouts, limit, |(intents, rollout)| {
-                Ok(item(question, intents, rollout))
-            })
+            question.page(rollouts, limit, |(intents, rollout)| item(question, intents, rollout))
         })
         .await
 }
@@ -182,7 +186,7 @@ fn document(question: &Question<'_>, id: &str) -> Answer<Reply> {
     }
     let cut = &question.cut;
     Reply::json(&Document {
-        item: item(question, intents, rollout),
+        item: item(question, intents, rollout)?,
         environments: told,
         at: cut.at,
         known_at: cut.known_at,
@@ -212,7 +216,7 @@ fn covers(scope: &Scope, question: &Question<'_>, environment: &Environment) -> 
     scope.covers(&question.tenant, environment)
 }
 
-fn item(question: &Question<'_>, intents: IntentCut<'_>, rollout: StandingRollout<'_>) -> Item {
+fn item(question: &Question<'_>, intents: IntentCut<'_>, rollout: StandingRollout<'_>) -> Answer<Item> {
     let (plan, at) = (rollout.plan(), question.cut.at);
     let standing = standing(intents, &rollout, at);
     let taken = rollout.taken.filter(|taken| taken.f <= at);
@@ -222,7 +226,17 @@ fn item(question: &Question<'_>, intents: IntentCut<'_>, rollout: StandingRollou
         taken.map(|taken| taken.record),
         completed.map(|claim| claim.record),
     ];
-    Item {
+    let mut evidence = Vec::new();
+    for record in records.into_iter().flatten() {
+        evidence.push(EvidenceItem {
+            tenant: intents.tenant().clone(),
+            index: record.index,
+            event_id: record.event_id,
+            kind: record.kind.as_str(),
+            recorded_late_by_ms: recorded_late_by_ms(question, intents.tenant(), record.index)?,
+        });
+    }
+    Ok(Item {
         rollout_id: plan.rollout_id.clone(),
         tenant: intents.tenant().clone(),
         scope: plan.scope.clone(),
@@ -241,17 +255,9 @@ fn item(question: &Question<'_>, intents: IntentCut<'_>, rollout: StandingRollou
         until: standing.until,
         rolled_back: taken.map(|taken| taken.f),
         completed: completed.map(|claim| claim.f),
-        evidence: records
-            .into_iter()
-            .flatten()
-            .map(|record| EvidenceItem {
-                tenant: intents.tenant().clone(),
-                index: record.index,
-                event_id: record.event_id,
-                kind: record.kind.as_str(),
-            })
-            .collect(),
-    }
+        recorded_late_by_ms: evidence.first().and_then(|started| started.recorded_late_by_ms),
+        evidence,
+    })
 }
 
 /// What a rollout is at `at`: `planned` before it acts, `active` while it is the top, or open, `superseded` once another

@@ -170,7 +170,7 @@ async fn every_filter_finds_what_a_plain_reading_finds() {
         let (newest, pages) = follow(&node, &format!("{query}&limit=7")).await;
         assert_eq!(newest, wanted, "{query}");
         assert!(pages >= wanted.len().div_ceil(7), "{pages} pages of {query}");
-        let count = count(&node, &query).await;
+        let count = count_all(&node, &query).await;
         assert_eq!(count, wanted.len() as u64, "count of {query}");
         wanted.reverse();
         let (oldest, _) = follow(&node, &format!("{query}&limit=1000&order=oldest")).await;
@@ -179,7 +179,7 @@ async fn every_filter_finds_what_a_plain_reading_finds() {
 }
 
 /// Counts, going on where the bound was met.
-async fn count(node: &Node, query: &str) -> u64 {
+async fn count_all(node: &Node, query: &str) -> u64 {
     let (mut count, mut cursor) = (0, String::new());
     loop {
         let part = node
@@ -244,6 +244,52 @@ async fn a_cursor_keeps_to_its_cut_while_the_log_grows() {
         (&rest["as_of"], &rest["logs"], &rest["complete"]),
         (&page["as_of"], &page["logs"], &json!(true))
     );
+}
+
+#[tokio::test]
+async fn a_count_keeps_to_its_cut_while_the_log_grows() {
+    let events = decisions();
+    let node = Node::with_limits(Limits {
+        examined: 40,
+        counted: 50,
+        ..Limits::default()
+    });
+    node.append(&events).await;
+    for query in ["outcome=allow", "action=read", "outcome=deny&from=2026-03-01T00:00:10Z"] {
+        let path = format!("/v1/tenants/acme/decisions/count?{query}");
+        let mut part = node.ask(&path).await;
+        let (as_of, mut count, mut parts) = (part["as_of"].clone(), part["count"].as_u64().unwrap(), 1);
+        let wanted = count_all(&node, query).await;
+        while let Some(next) = part["next"].as_str().map(str::to_owned) {
+            assert_eq!(part["complete"], false);
+            // Decisions that every filter accepts, between two answers: none of them is of the cut.
+            let (number, made) = (9000 + parts, json!({"action": "read", "outcome": "deny"}));
+            node.append(&[decision(
+                number,
+                900.0 + 0.001 * f64::from(u32::try_from(number).unwrap()),
+                "acme",
+                made,
+            )])
+            .await;
+            part = node.ask(&format!("{path}&cursor={next}")).await;
+            assert_eq!(part["as_of"], as_of, "{query}");
+            count += part["count"].as_u64().unwrap();
+            parts += 1;
+        }
+        assert!(parts > 2, "{query} is one of several answers");
+        assert_eq!((count, &part["complete"]), (wanted, &json!(true)), "{query}");
+        let other = node
+            .get(&format!(
+                "{path}&actor=user:bob&cursor={}",
+                cursor_of(&node, &path).await
+            ))
+            .await;
+        assert_eq!(other.problem(), "invalid_cursor");
+    }
+}
+
+async fn cursor_of(node: &Node, path: &str) -> String {
+    node.ask(path).await["next"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -246,6 +246,11 @@ impl<'a> IntentCut<'a> {
             .map(|(key, _)| &key.policy)
     }
 
+    /// Does intent in the cut speak of a series, at whatever time?
+    pub fn names(self, series: &SeriesKey) -> bool {
+        self.log.series.get(series).is_some_and(|facts| self.speaks(facts))
+    }
+
     /// Has any rollout or publication of a series been recorded within the cut?
     fn speaks(self, facts: &SeriesFacts) -> bool {
         facts.published.values().any(|publication| self.holds(publication))

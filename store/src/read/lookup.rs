@@ -2,7 +2,7 @@
 
 use rocksdb::{DBRawIterator, ReadOptions};
 use verdict_merkle::LeafIndex;
-use verdict_schemas::{EventId, Kind, PolicyName, Timestamp, Version};
+use verdict_schemas::{EventId, Kind, PolicyName, Timestamp, TraceId, Version};
 
 use super::index::{Entry, Order, read_note};
 use super::snapshot::Snapshot;
@@ -77,12 +77,12 @@ impl Snapshot<'_> {
         Ok(entries)
     }
 
-    /// The events of the cut with this trace id, of every kind, by index; at most `limit` of them.
+    /// The events of the cut with this trace id, however it is written, of every kind, by index; at most `limit` of them.
     ///
     /// # Errors
     /// When the rows can not be read.
     pub fn by_trace(&self, log: LogId, trace: &str, cut: LogCut, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        self.by_id_up_to(Table::Trace, log, &h16(trace), cut, limit)
+        self.by_id_up_to(Table::Trace, log, &h16(&TraceId::normal_form(trace)), cut, limit)
     }
 
     /// The events of the cut with this correlation id, of every kind, by index; at most `limit` of them.

@@ -10,7 +10,7 @@
 //! So a scan can leave out a kind or an outcome without reading a record. Where the record was understood late, the step
 //! stands behind that: step u64 | passed u64.
 
-use verdict_schemas::{Body, Cited, DecisionProjection, Event, Kind, Outcome, Timestamp};
+use verdict_schemas::{Body, Cited, DecisionProjection, Event, Kind, Outcome, Timestamp, TraceId};
 
 use super::keys::{self, H16, Key, h16, h16_correlation, h16_typed, h16_version};
 use super::rows::Batch;
@@ -123,7 +123,7 @@ pub(crate) fn decision(
         each_version(batch, &version, cited);
     }
     if let Some(trace) = &decision.trace_id {
-        place.by_id(batch, Table::Trace, &h16(trace));
+        place.by_id(batch, Table::Trace, &h16(&TraceId::normal_form(trace)));
     }
     if let Some(correlation) = &decision.correlation_id {
         place.by_id(batch, Table::Trace, &h16_correlation(correlation));
@@ -138,7 +138,7 @@ pub(crate) fn event(batch: &mut Batch, place: Place, event: &Event) {
         place.by_kind(batch);
     }
     if let Some(trace) = &event.meta.trace_id {
-        place.by_id(batch, Table::Trace, &h16(trace.as_str()));
+        place.by_id(batch, Table::Trace, &h16(&TraceId::normal_form(trace.as_str())));
     }
     if let Some(correlation) = &event.meta.correlation_id {
         place.by_id(batch, Table::Trace, &h16_correlation(correlation));

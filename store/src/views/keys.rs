@@ -4,7 +4,7 @@
 //! v_time                 log u32 | f u64 | index u64
 //! v_actor .. v_version   log u32 | H16(name) | f u64 | index u64        also v_resource, v_agent, v_object
 //! v_kind                 log u32 | kind u8 | f u64 | index u64
-//! v_trace, v_decision    log u32 | H16(name) | index u64
+//! v_trace, v_decision    log u32 | H16(name) | index u64               of a trace its normal form
 //! v_event                log u32 | event id 16 | H8(source)             what counts; then, of the same id, (of intent the
 //!                                                                      last byte of H8 is inverted)
 //!                        log u32 | event id 16 | H8(source) | index u64  each conflict

@@ -1,13 +1,14 @@
-//! `verdict decisions`: page by page until the limit, every page of the same cut.
+//! `verdict decisions`: page by page until the limit, or to the end of a count, every page of the same cut.
 
 use serde_json::Value;
 
 use super::Query;
+use super::pages::Pages;
 use crate::cli::{DecisionsArgs, Output};
 use crate::client::Client;
 use crate::exit::Failure;
-use crate::faithful::{Members, lossy, one_line};
-use crate::output::{answer, line, note, table, text, time};
+use crate::faithful::{Members, lossy};
+use crate::output::{json, json_line, line, note, table, text, time};
 
 /// The most that one request asks for.
 const PAGE: u64 = 1000;
@@ -26,68 +27,98 @@ pub(crate) async fn decisions(args: &DecisionsArgs) -> Result<(), Failure> {
         .with("workload", args.workload.as_ref())
         .with("agent", args.agent.as_ref())
         .with("trace_id", args.trace_id.as_ref())
+        .with("span_id", args.span_id.as_ref())
         .time("from", args.from.as_ref())?
         .time("to", args.to.as_ref())?
         .time("known_at", args.known_at.as_ref())?
         .with("as_of", args.as_of.as_ref());
-    if args.count {
-        let counted = client
-            .get(&["v1", "tenants", &args.tenant, "decisions", "count"], &query.pairs)
-            .await?;
-        answer(args.server.output, &counted, "", |value| {
-            let bound = if value.get("complete") == Some(&Value::Bool(false)) {
-                "at least "
-            } else {
-                ""
-            };
-            line(&format!("{bound}{}", text(value, "/count")))
-        })?;
-        let none = counted.value.get("count").and_then(Value::as_u64) == Some(0)
-            && counted.value.get("complete") != Some(&Value::Bool(false));
-        return if none { Err(nothing()) } else { Ok(()) };
-    }
     let mut pairs = query.pairs;
+    let path = ["v1", "tenants", &args.tenant, "decisions"];
+    if args.count {
+        let path = [&path[..], &["count"]].concat();
+        let pages = Pages::new(client, &path, pairs)?;
+        return count(args.server.output, pages).await;
+    }
     if args.oldest {
         pairs.push(("order", "oldest".to_owned()));
     }
-    let (mut items, mut pages, mut found) = (Vec::new(), 0, 0);
+    list(args, Pages::new(client, &path, pairs)?).await
+}
+
+/// All of them, however many answers that takes.
+async fn count(output: Output, mut pages: Pages<'_>) -> Result<(), Failure> {
+    let mut count = 0;
     loop {
-        pairs.retain(|(name, _)| *name != "limit");
-        pairs.push(("limit", (args.limit - found).clamp(1, PAGE).to_string()));
-        let page = client
-            .get(&["v1", "tenants", &args.tenant, "decisions"], &pairs)
-            .await?;
+        let Some(page) = pages.next(None).await? else {
+            return Err(Failure::Interrupted(format!(
+                "stopped after {} answers, before the end: {count} were found so far",
+                pages.read
+            )));
+        };
+        count += page
+            .value
+            .get("count")
+            .and_then(Value::as_u64)
+            .ok_or_else(|| Failure::Unreachable("the answer holds no count".to_owned()))?;
+        pages.tell(count);
+        if pages.more() {
+            continue;
+        }
+        match output {
+            Output::Table => line(&count.to_string())?,
+            // The server's own where one answer held all; else its last, with the sum of all.
+            Output::Json | Output::Ndjson => {
+                let members = Members::read(&page.text).unwrap_or_default();
+                json_line(&members.with("count", &count.to_string()))?;
+            }
+        }
+        return if count == 0 { Err(nothing()) } else { Ok(()) };
+    }
+}
+
+/// As many as are wanted, or all.
+async fn list(args: &DecisionsArgs, mut pages: Pages<'_>) -> Result<(), Failure> {
+    let output = args.server.output;
+    let (mut items, mut found, mut last) = (Vec::new(), 0, None);
+    while pages.more() && found < args.limit {
+        let Some(page) = pages.next(Some((args.limit - found).clamp(1, PAGE))).await? else {
+            if output == Output::Table && found > 0 {
+                print(&items)?;
+            }
+            return Err(Failure::Interrupted(format!(
+                "stopped after {} answers, before the end: {found} were found so far",
+                pages.read
+            )));
+        };
         let members = Members::read(&page.text).unwrap_or_default();
         let more = members.elements("items").unwrap_or_default();
-        pages += 1;
         found += more.len() as u64;
-        match args.server.output {
-            Output::Ndjson => more.iter().try_for_each(|item| line(&one_line(item.get())))?,
+        match output {
+            Output::Ndjson => {
+                pages.stop_telling();
+                more.iter().try_for_each(|item| json_line(item.get()))?;
+            }
             Output::Json | Output::Table => items.extend(more.iter().map(|item| item.get().to_owned())),
         }
-        match page.value.get("next").and_then(Value::as_str) {
-            // A cursor pins the cut; the filters are repeated, and must be the same.
-            Some(cursor) if found < args.limit => {
-                pairs.retain(|(name, _)| !matches!(*name, "cursor" | "as_of" | "known_at"));
-                pairs.push(("cursor", cursor.to_owned()));
-            }
-            next => {
-                let more = next.is_some();
-                match args.server.output {
-                    // The server's own bytes where one page held all; else its last page, around the items of all.
-                    Output::Json if pages == 1 => line(page.text.trim_end())?,
-                    Output::Json => line(&members.with("items", &format!("[{}]", items.join(","))))?,
-                    Output::Table if found > 0 => print(&items)?,
-                    Output::Table | Output::Ndjson => {}
-                }
-                if more && args.server.output != Output::Json {
-                    let limit = args.limit;
-                    note(&format!("there are more; ask for them with --limit above {limit}"));
-                }
-                return if found > 0 { Ok(()) } else { Err(nothing()) };
-            }
-        }
+        pages.tell(found);
+        last = Some(page);
     }
+    pages.stop_telling();
+    match (output, last) {
+        // The server's own where one page held all; else its last page, around the items of all.
+        (Output::Json, Some(page)) if pages.read == 1 => json(&page.text)?,
+        (Output::Json, Some(page)) => {
+            let members = Members::read(&page.text).unwrap_or_default();
+            json(&members.with("items", &format!("[{}]", items.join(","))))?;
+        }
+        (Output::Table, _) if found > 0 => print(&items)?,
+        _ => {}
+    }
+    if pages.more() && output != Output::Json {
+        let limit = args.limit;
+        note(&format!("there are more; ask for them with --limit above {limit}"));
+    }
+    if found > 0 { Ok(()) } else { Err(nothing()) }
 }
 
 fn nothing() -> Failure {
@@ -123,7 +154,7 @@ fn print(items: &[String]) -> Result<(), Failure> {
             text(&item, "/event/body/decision_id"),
         ]);
     }
-    line(&rows.to_string())
+    rows.print()
 }
 
 fn cited(item: &Value) -> String {

@@ -1,13 +1,12 @@
 //! Questions about policies: at a moment, over a range, between two moments.
 
-use comfy_table::Table;
 use serde_json::Value;
 
 use super::{Query, list};
 use crate::cli::{CompareArgs, EffectiveArgs, HistoryArgs};
 use crate::client::Client;
 use crate::exit::Failure;
-use crate::output::{answer, line, print_table, scope, table, text, time};
+use crate::output::{Rows, answer, line, scope, table, text, time};
 
 /// `verdict effective`
 pub(crate) async fn effective(args: &EffectiveArgs) -> Result<(), Failure> {
@@ -54,7 +53,7 @@ pub(crate) fn effective_table(value: &Value) -> Result<(), Failure> {
     }
     line(&headline(value))?;
     if !rows.is_empty() {
-        line(&policies.to_string())?;
+        policies.print()?;
     }
     for entry in rows {
         if let Some(over) = entry.get("overridden_by") {
@@ -92,7 +91,7 @@ pub(crate) fn effective_table(value: &Value) -> Result<(), Failure> {
             text(exception, "/reason"),
         ))?;
     }
-    line(&footline(value))
+    footline(value)
 }
 
 /// `verdict history`
@@ -109,26 +108,54 @@ pub(crate) async fn history(args: &HistoryArgs) -> Result<(), Failure> {
         .get(&["v1", "tenants", &args.tenant, "history"], &query.pairs)
         .await?;
     answer(args.server.output, &found, "runs", history_table)?;
+    if found.value.get("named") == Some(&Value::Bool(false)) {
+        return Err(Failure::Negative(format!(
+            "nobody has named the policy `{}` in this scope ({}), as far as this cut goes: no rollout, publication, report or \
+             decision does",
+            args.policy, args.layer
+        )));
+    }
     found_some(!list(&found.value, "runs").is_empty(), "no run meets this range")
 }
 
 /// Prints a `history` answer for people.
 pub(crate) fn history_table(value: &Value) -> Result<(), Failure> {
     let mut runs = table(&["since (UTC)", "until", "state", "version", "desired", "rollout"]);
-    for run in list(value, "runs") {
+    // Of a policy that nobody named there is one run, of nothing.
+    let nobody = value.get("named") == Some(&Value::Bool(false));
+    for run in list(value, "runs").iter().filter(|_| !nobody) {
         runs.add_row([
             or(time(run, "/since"), "the beginning"),
             or(time(run, "/until"), "still"),
             text(run, "/state"),
             text(run, "/version"),
             text(run, "/desired"),
-            text(run, "/rollout_id"),
+            rollout(run),
         ]);
     }
     if !runs.is_empty() {
-        line(&runs.to_string())?;
+        runs.print()?;
     }
-    line(&footline(value))
+    footline(value)
+}
+
+/// The rollout of a run, and whether it is older than it reads.
+fn rollout(run: &Value) -> String {
+    let id = text(run, "/rollout_id");
+    match run.get("recorded_late_by_ms").and_then(Value::as_u64) {
+        Some(late) => format!("{id} (recorded {} late)", span(late)),
+        None => id,
+    }
+}
+
+/// So many milliseconds, in the largest unit of which there are two.
+fn span(ms: u64) -> String {
+    let units = [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes")];
+    let fits = units.into_iter().find(|(unit, _)| ms >= 2 * unit);
+    fits.map_or_else(
+        || format!("{} seconds", ms / 1000),
+        |(unit, name)| format!("{} {name}", ms / unit),
+    )
 }
 
 /// `verdict compare`
@@ -163,11 +190,11 @@ pub(crate) fn compare_table(value: &Value) -> Result<(), Failure> {
         exception_row(&mut rows, entry);
     }
     line(&format!("at {} with {}", time(value, "/at"), time(value, "/with")))?;
-    print_table(&rows, "nothing differs")?;
-    line(&footline(value))
+    rows.print_or("nothing differs")?;
+    footline(value)
 }
 
-fn exception_row(rows: &mut Table, entry: &Value) {
+fn exception_row(rows: &mut Rows, entry: &Value) {
     let side = |name: &str| match entry.get(name) {
         Some(v) => format!("{} until {}", text(v, "/effect"), time(v, "/valid_until")),
         None => "not in force".to_owned(),
@@ -229,7 +256,7 @@ fn headline(value: &Value) -> String {
     )
 }
 
-fn footline(value: &Value) -> String {
+fn footline(value: &Value) -> Result<(), Failure> {
     let logs: Vec<String> = list(value, "logs")
         .iter()
         .map(|log| {
@@ -242,11 +269,11 @@ fn footline(value: &Value) -> String {
             )
         })
         .collect();
-    format!(
-        "from {}\nthe same bytes again, for ever: --as-of {}",
-        logs.join(", "),
+    line(&format!("from {}", logs.join(", ")))?;
+    line(&format!(
+        "the same bytes again, for ever: --as-of {}",
         text(value, "/as_of")
-    )
+    ))
 }
 
 fn or(text: String, when_none: &str) -> String {

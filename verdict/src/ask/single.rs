@@ -4,8 +4,8 @@ use super::list;
 use crate::cli::{FindArgs, Output, ShowArgs, Shown};
 use crate::client::Client;
 use crate::exit::Failure;
-use crate::faithful::{indented, one_line};
-use crate::output::{answer, line, table, text};
+use crate::faithful::indented;
+use crate::output::{answer, json, json_line, table, text};
 
 /// `verdict show`
 pub(crate) async fn show(args: &ShowArgs) -> Result<(), Failure> {
@@ -24,9 +24,9 @@ pub(crate) async fn show(args: &ShowArgs) -> Result<(), Failure> {
     };
     match args.server.output {
         // One thing, whole: indented JSON is what a person reads best.
-        Output::Table => line(&indented(&found.text)),
-        Output::Json => line(found.text.trim_end()),
-        Output::Ndjson => line(&one_line(found.text.trim())),
+        Output::Table => json(&indented(&found.text)),
+        Output::Json => json(&found.text),
+        Output::Ndjson => json_line(&found.text),
     }
 }
 
@@ -46,15 +46,11 @@ pub(crate) async fn find(args: &FindArgs) -> Result<(), Failure> {
                 text(item, "/href"),
             ]);
         }
-        if items.is_empty() {
-            Ok(())
-        } else {
-            line(&rows.to_string())
-        }
+        if items.is_empty() { Ok(()) } else { rows.print() }
     })?;
     if items.is_empty() {
         return Err(Failure::Negative(format!(
-            "`{}` was not found in any tenant that you may read",
+            "`{}` was not found in any tenant that you may read: it is no event, decision, rollout, trace or agent there",
             args.id
         )));
     }

@@ -85,7 +85,9 @@ pub(super) async fn ask(server: &ServerArgs, now: Timestamp) -> Result<(), Failu
 }
 
 fn heading(question: &str, command: &str) -> Result<(), Failure> {
-    line(&format!("\n{question}\n$ verdict {command}"))
+    line("")?;
+    line(question)?;
+    line(&format!("$ verdict {command}"))
 }
 
 fn under(version: &str, server: &ServerArgs) -> DecisionsArgs {
@@ -101,6 +103,7 @@ fn under(version: &str, server: &ServerArgs) -> DecisionsArgs {
         workload: None,
         agent: None,
         trace_id: None,
+        span_id: None,
         from: None,
         to: None,
         limit: 20,

@@ -48,12 +48,7 @@ async fn post(
 ) -> Result<(), Failure> {
     let mut body = Vec::with_capacity(batch.iter().map(|i| i.bytes.len() + 1).sum());
     for item in batch {
-        // A pretty-printed element of an array spans lines; a JSON string holds no raw line break, so these are blanks.
-        body.extend(
-            item.bytes
-                .iter()
-                .map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { *b }),
-        );
+        body.extend(&item.bytes);
         body.push(b'\n');
     }
     let sent = body.len() as u64;
@@ -95,20 +90,46 @@ fn count(answer: &Answer, output: Output, batch: &[Item], tally: &mut Tally, pro
     }
 }
 
+/// The line in the input of what began in a line of the batch, where an event may be on several.
+fn line_of(batch: &[Item], sent_line: u64) -> u64 {
+    let mut begins = 1;
+    for item in batch {
+        let lines = 1 + item.bytes.iter().filter(|b| **b == b'\n').count() as u64;
+        if sent_line < begins + lines {
+            return item.line + (sent_line - begins);
+        }
+        begins += lines;
+    }
+    sent_line
+}
+
 /// A rejected event, with its line in the input instead of that in the batch.
 fn refused(rejected: &Value, batch: &[Item]) -> Refused {
     let said = |pointer: &str| rejected.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let sent_line = rejected.get("line").and_then(Value::as_u64).unwrap_or(0);
-    let place = usize::try_from(sent_line.saturating_sub(1))
-        .ok()
-        .and_then(|i| batch.get(i));
     Refused {
-        line: place.map_or(sent_line, |item| item.line),
+        line: line_of(batch, sent_line),
         event_id: said("/event_id"),
         field: said("/problem/field"),
         rule: said("/problem/rule"),
         detail: said("/problem/detail")
             .or_else(|| said("/problem/title"))
             .unwrap_or_else(|| "rejected".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_batch_is_that_of_the_input() {
+        let item = |line, bytes: &str| Item {
+            line,
+            bytes: bytes.as_bytes().to_vec(),
+        };
+        let batch = [item(4, "{}"), item(9, "{\n}"), item(11, "no"), item(11, "{}")];
+        let lines: Vec<u64> = (1..=5).map(|sent| line_of(&batch, sent)).collect();
+        assert_eq!(lines, [4, 9, 10, 11, 11]);
     }
 }

@@ -1,4 +1,5 @@
-//! Where the events come from: one per line, or the elements of one JSON array, of a file that may be compressed.
+//! Where the events come from: one per line, end to end or over several lines each, or the elements of one JSON array, of a
+//! file that may be compressed. It is taken apart as the server takes a request apart.
 //!
 //! Gzip and zstd are recognised by their first bytes, whatever the file is called, so that standard input may be
 //! compressed too.
@@ -8,13 +9,14 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
 use serde_json::value::RawValue;
+use verdict_ingest::{Found, Splitter};
 
 use crate::exit::Failure;
 
 /// One event: its bytes as they stand, and where they stand.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Item {
-    /// 1-based line, or element of the array.
+    /// 1-based line in which it begins, or element of the array.
     pub(crate) line: u64,
     /// The event, byte for byte.
     pub(crate) bytes: Vec<u8>,
@@ -62,29 +64,20 @@ fn items(input: impl Read + Send + 'static, shown: String) -> Result<(Items, boo
     if begun.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
         return Ok((array(reader, &shown)?, compressed));
     }
-    let mut first = Vec::new();
-    reader.read_until(b'\n', &mut first).map_err(unreadable)?;
-    let mut reader: Box<dyn BufRead + Send> = Box::new(Cursor::new(first.clone()).chain(reader));
-    if cut_short(&first) {
-        let mut head = Vec::new();
-        (&mut reader).take(LARGEST).read_to_end(&mut head).map_err(unreadable)?;
-        if let Ok(one) = serde_json::from_slice::<&RawValue>(&head) {
-            let bytes = one.get().as_bytes().to_vec();
-            return Ok((Box::new(std::iter::once(Ok(Item { line: 1, bytes }))), compressed));
-        }
-        reader = Box::new(Cursor::new(head).chain(reader));
-    }
-    Ok((Box::new(Lines { reader, shown, line: 0 }), compressed))
+    let values = Values {
+        reader: Box::new(reader),
+        shown,
+        splitter: Splitter::new(LONGEST),
+        text: Vec::new(),
+        all: false,
+    };
+    Ok((Box::new(values), compressed))
 }
 
-/// One event is not larger, however it is laid out.
-const LARGEST: u64 = 16 << 20;
-
-/// Is this the first line of JSON that goes on on the next? Then the whole may be one event, laid out for reading.
-fn cut_short(line: &[u8]) -> bool {
-    let read = serde_json::from_slice::<serde::de::IgnoredAny>(line);
-    !line.trim_ascii().is_empty() && read.is_err_and(|e| e.is_eof())
-}
+/// One event is not longer, however it is laid out.
+const LONGEST: usize = 16 << 20;
+/// So much of what was sent is forgotten at a time.
+const FORGOTTEN: usize = 1 << 20;
 
 /// An input of which the first bytes were read ahead.
 type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
@@ -114,36 +107,53 @@ fn array(mut reader: impl Read, shown: &str) -> Result<Items, Failure> {
     Ok(Box::new(items.into_iter().map(Ok)))
 }
 
-struct Lines {
+struct Values {
     reader: Box<dyn BufRead + Send>,
     shown: String,
-    line: u64,
+    splitter: Splitter,
+    /// What was read and not sent yet; some of what was sent before it.
+    text: Vec<u8>,
+    all: bool,
 }
 
-impl Iterator for Lines {
+impl Iterator for Values {
     type Item = Result<Item, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let mut bytes = Vec::new();
-            self.line += 1;
-            match self.reader.read_until(b'\n', &mut bytes) {
-                Ok(0) => return None,
-                Ok(_) => {
-                    let kept = bytes.trim_ascii();
-                    if !kept.is_empty() {
-                        return Some(Ok(Item {
-                            line: self.line,
-                            bytes: kept.to_vec(),
-                        }));
-                    }
+            match self.splitter.next(&self.text, self.all) {
+                Found::End => return None,
+                Found::Value { start, end, line, .. } => {
+                    let bytes = self.text.get(start..end).unwrap_or_default().to_vec();
+                    let line = line as u64;
+                    return Some(Ok(Item { line, bytes }));
                 }
-                Err(e) => {
-                    let text = format!("cannot read line {} of `{}`: {e}", self.line, self.shown);
-                    return Some(Err(Failure::Usage(text)));
+                Found::More => {
+                    if let Err(e) = self.read() {
+                        let text = format!("cannot read more of `{}`: {e}", self.shown);
+                        // There is nothing to go on with.
+                        (self.all, self.text, self.splitter) = (true, Vec::new(), Splitter::new(LONGEST));
+                        return Some(Err(Failure::Usage(text)));
+                    }
                 }
             }
         }
+    }
+}
+
+impl Values {
+    fn read(&mut self) -> io::Result<()> {
+        let settled = self.splitter.settled();
+        if settled >= FORGOTTEN {
+            self.text.drain(..settled);
+            self.splitter.forget(settled);
+        }
+        let more = self.reader.fill_buf()?;
+        let length = more.len();
+        self.text.extend_from_slice(more);
+        self.reader.consume(length);
+        self.all = length == 0;
+        Ok(())
     }
 }
 
@@ -187,6 +197,22 @@ mod tests {
             read("{\"a\": \n{\"b\":2}\n"),
             [(1, "{\"a\":".into()), (2, "{\"b\":2}".into())]
         );
+    }
+
+    #[test]
+    fn events_end_to_end_and_printed_one_after_the_other_are_read_one_by_one() {
+        assert_eq!(
+            read("{\"a\":1}{\"b\":2}\n{\n  \"c\": 3\n}\n{\"d\":4}"),
+            [
+                (1, "{\"a\":1}".into()),
+                (1, "{\"b\":2}".into()),
+                (2, "{\n  \"c\": 3\n}".into()),
+                (5, "{\"d\":4}".into())
+            ]
+        );
+        // More than is read, and than is kept, at a time.
+        let many = "{\"a\": \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}".repeat(100_000);
+        assert_eq!(read(many).len(), 100_000);
     }
 
     #[test]
