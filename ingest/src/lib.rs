@@ -22,8 +22,8 @@ use axum::Router;
 use axum::routing::post;
 
 pub use kafka::{
-    Consumer, ConsumerFailure, KafkaMetrics, KafkaSettings, ProduceError, Producer, StartError, TopicsError,
-    cluster_id, create_topics,
+    Consumer, KafkaHealth, KafkaMetrics, KafkaSettings, ProduceError, Producer, StartError, TopicsError, cluster_id,
+    create_topics,
 };
 pub use limits::IntakeLimits;
 pub use opa::OpaSettings;

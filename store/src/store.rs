@@ -213,9 +213,8 @@ impl Store {
     /// When it can not be written.
     pub fn archive_schema(&self, reference: &SchemaRef, schema: &Arc<WriterSchema>) -> Result<usize, StoreError> {
         let shared = &self.open.shared;
-        if !shared.schemas.add(&shared.database, *reference, schema)? {
-            return Ok(0);
-        }
+        // Also where it is archived already: a record that was being read when the schema came may still wait for it.
+        shared.schemas.add(&shared.database, *reference, schema)?;
         // A schema archived under a registry's id is also known by its fingerprint.
         let own = SchemaRef::Fingerprint(schema.fingerprint());
         let waiting = awaiting(&shared.database)?.into_iter();

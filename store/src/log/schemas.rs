@@ -3,6 +3,7 @@
 //! ```text
 //! `f` ++ fingerprint u64      the schema's JSON
 //! `c` ++ Confluent id u32     fingerprint u64
+//! `g` ++ GUID 16 bytes        fingerprint u64
 //! ```
 //!
 //! Few and small, so all are held in memory, compiled.
@@ -20,6 +21,7 @@ use crate::tables::Table;
 
 const BY_FINGERPRINT: u8 = b'f';
 const BY_CONFLUENT_ID: u8 = b'c';
+const BY_GUID: u8 = b'g';
 
 /// The schemas archived.
 #[derive(Debug, Default)]
@@ -31,6 +33,7 @@ pub(crate) struct SchemaArchive {
 struct Held {
     by_fingerprint: HashMap<u64, Arc<WriterSchema>>,
     by_confluent_id: HashMap<u32, u64>,
+    by_guid: HashMap<[u8; 16], u64>,
 }
 
 impl Held {
@@ -38,6 +41,7 @@ impl Held {
         let fingerprint = match reference {
             SchemaRef::Fingerprint(fingerprint) => fingerprint,
             SchemaRef::Confluent(id) => self.by_confluent_id.get(id)?,
+            SchemaRef::Guid(guid) => self.by_guid.get(guid)?,
         };
         self.by_fingerprint.get(fingerprint).cloned()
     }
@@ -73,6 +77,13 @@ impl SchemaArchive {
                     };
                     held.by_confluent_id.insert(id, fingerprint);
                 }
+                Some((&BY_GUID, guid)) => {
+                    let (guid, fingerprint) = (guid.try_into(), (*row).try_into().map(u64::from_be_bytes));
+                    let (Ok(guid), Ok(fingerprint)) = (guid, fingerprint) else {
+                        return Err(damaged("a GUID is not as written".to_owned()));
+                    };
+                    held.by_guid.insert(guid, fingerprint);
+                }
                 _ => return Err(damaged("a key is not as written".to_owned())),
             }
         }
@@ -99,17 +110,22 @@ impl SchemaArchive {
         let mut key = vec![BY_FINGERPRINT];
         key.extend_from_slice(&fingerprint.to_be_bytes());
         batch.put_cf(schemas, key, schema.json());
-        if let SchemaRef::Confluent(id) = reference {
-            let mut key = vec![BY_CONFLUENT_ID];
-            key.extend_from_slice(&id.to_be_bytes());
+        let key = match reference {
+            SchemaRef::Confluent(id) => Some([&[BY_CONFLUENT_ID][..], &id.to_be_bytes()].concat()),
+            SchemaRef::Guid(guid) => Some([&[BY_GUID][..], &guid].concat()),
+            SchemaRef::Fingerprint(_) => None,
+        };
+        if let Some(key) = key {
             batch.put_cf(schemas, key, fingerprint.to_be_bytes());
         }
         database.write_log(batch)?;
         held.by_fingerprint
             .entry(fingerprint)
             .or_insert_with(|| Arc::clone(schema));
-        if let SchemaRef::Confluent(id) = reference {
-            held.by_confluent_id.insert(id, fingerprint);
+        match reference {
+            SchemaRef::Confluent(id) => drop(held.by_confluent_id.insert(id, fingerprint)),
+            SchemaRef::Guid(guid) => drop(held.by_guid.insert(guid, fingerprint)),
+            SchemaRef::Fingerprint(_) => {}
         }
         Ok(true)
     }

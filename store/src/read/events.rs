@@ -70,7 +70,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the log's name can not be read.
     pub fn interpret(&self, log: LogId, record: &Record) -> Result<Interpretation, StoreError> {
-        let interpretation = interpret(&record.value, record.content_type(), self.schemas);
+        let interpretation = interpret(&record.value, record.framing(), self.schemas);
         let Interpretation::Event(event) = &interpretation else {
             return Ok(interpretation);
         };

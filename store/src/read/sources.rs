@@ -70,10 +70,7 @@ impl Snapshot<'_> {
         for from in (0..cut.0).step_by(usize::try_from(AT_A_TIME).unwrap_or(1)) {
             let indexes: Vec<LeafIndex> = (from..cut.0.min(from + AT_A_TIME)).map(LeafIndex).collect();
             for record in self.records(log, &indexes)? {
-                let what = What::read(
-                    project(&record.value, record.content_type(), self.schemas),
-                    Some(tenant),
-                );
+                let what = What::read(project(&record.value, record.framing(), self.schemas), Some(tenant));
                 let Some(source) = what.source() else { continue };
                 let standing = match self.flag(log, record.index)? {
                     Some(Flag::Duplicate { of }) => Standing::Duplicate(of),

@@ -165,7 +165,7 @@ impl<'r> Work<'_, 'r> {
     }
 
     fn read(&mut self, place: usize, record: &'r Committed<'r>) -> Result<(Item<'r>, Option<Candidate>), StoreError> {
-        let projection = project(record.value, record.content_type, &*self.builder.schemas);
+        let projection = project(record.value, record.framing, &*self.builder.schemas);
         let tenant = record.name.tenant();
         let what = What::read(projection, tenant);
         let Builder { sources, views, .. } = &mut *self.builder;
@@ -206,7 +206,8 @@ impl<'r> Work<'_, 'r> {
             let Builder { sources, views, .. } = &mut *self.builder;
             sources.take(views, slot, item.what.spoke(item.standing), record.recorded)?;
         }
-        if let Some(flag) = item.what.flag(item.standing) {
+        let stamp = record.foreign_time.then_some(Flag::NoAppendTime);
+        if let Some(flag) = item.what.flag(item.standing).or(stamp) {
             self.flag(record, &flag);
         }
         match (&item.what, place) {

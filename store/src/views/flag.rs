@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! value   tag u8 | fields      1 malformed: rule, field?, detail          2 duplicate: index     3 conflict: index
-//!                              4 awaiting schema: u8 which kind, u64      5 unrouted: u8 why     6 unknown kind: name
+//!                              4 awaiting schema: a reference             5 unrouted: u8 why     6 unknown kind: name
+//!                              7 no append time
+//! reference   tag u8 | 1 Confluent id, 2 fingerprint: u64        3 GUID: 16 bytes
 //! ```
 
 use verdict_merkle::LeafIndex;
@@ -48,6 +50,9 @@ pub enum Flag {
         /// The kind it names.
         kind: String,
     },
+    /// Neither the broker nor the intake stamped it: its time is its emitter's, or it has none. It counts, recorded at the
+    /// last time that the broker gave in its partition.
+    NoAppendTime,
 }
 
 impl From<Rejection> for Flag {
@@ -70,12 +75,13 @@ impl Flag {
             Self::AwaitingSchema { .. } => "awaiting_schema",
             Self::Unrouted { .. } => "unrouted",
             Self::UnknownKind { .. } => "unknown_kind",
+            Self::NoAppendTime => "no_append_time",
         }
     }
 
     /// Does the record count all the same: is it indexed and folded (E4)?
     pub fn counts(&self) -> bool {
-        matches!(self, Self::UnknownKind { .. })
+        matches!(self, Self::UnknownKind { .. } | Self::NoAppendTime)
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -104,6 +110,7 @@ impl Flag {
                 out.push(6);
                 put_bytes(&mut out, kind.as_bytes());
             }
+            Self::NoAppendTime => out.push(7),
         }
         out
     }
@@ -132,7 +139,7 @@ impl Flag {
                 of: LeafIndex(reader.varint()?),
             },
             4 => Self::AwaitingSchema {
-                reference: decode_reference(&reader.array()?)?,
+                reference: read_reference(&mut reader)?,
             },
             5 => Self::Unrouted {
                 reason: route_of(reader.u8()?)?,
@@ -140,6 +147,7 @@ impl Flag {
             6 => Self::UnknownKind {
                 kind: reader.text()?.to_owned(),
             },
+            7 => Self::NoAppendTime,
             _ => return Err(Damaged("no flag has this tag")),
         };
         reader.end()?;
@@ -166,27 +174,40 @@ fn route_of(code: u8) -> Result<Option<RouteFlag>, Damaged> {
 }
 
 /// A reference to a schema, as keys and values have it.
-pub(crate) fn encode_reference(reference: &SchemaRef) -> [u8; 9] {
-    let (tag, id) = match reference {
-        SchemaRef::Confluent(id) => (1, u64::from(*id)),
-        SchemaRef::Fingerprint(fingerprint) => (2, *fingerprint),
-    };
-    let mut out = [tag; 9];
-    if let Some(place) = out.last_chunk_mut() {
-        *place = id.to_be_bytes();
+pub(crate) fn encode_reference(reference: &SchemaRef) -> Vec<u8> {
+    let mut out = Vec::with_capacity(17);
+    match reference {
+        SchemaRef::Confluent(id) => {
+            out.push(1);
+            out.extend_from_slice(&u64::from(*id).to_be_bytes());
+        }
+        SchemaRef::Fingerprint(fingerprint) => {
+            out.push(2);
+            out.extend_from_slice(&fingerprint.to_be_bytes());
+        }
+        SchemaRef::Guid(guid) => {
+            out.push(3);
+            out.extend_from_slice(guid);
+        }
     }
     out
 }
 
 /// What [`encode_reference`] wrote.
-pub(crate) fn decode_reference(bytes: &[u8; 9]) -> Result<SchemaRef, Damaged> {
-    let [tag, id @ ..] = bytes;
-    let id = u64::from_be_bytes(*id);
-    match tag {
-        1 => u32::try_from(id)
+pub(crate) fn decode_reference(bytes: &[u8]) -> Result<SchemaRef, Damaged> {
+    let mut reader = Reader::new(bytes);
+    let reference = read_reference(&mut reader)?;
+    reader.end()?;
+    Ok(reference)
+}
+
+fn read_reference(reader: &mut Reader<'_>) -> Result<SchemaRef, Damaged> {
+    match reader.u8()? {
+        1 => u32::try_from(u64::from_be_bytes(reader.array()?))
             .map(SchemaRef::Confluent)
             .map_err(|_| Damaged("no schema id is that large")),
-        2 => Ok(SchemaRef::Fingerprint(id)),
+        2 => Ok(SchemaRef::Fingerprint(u64::from_be_bytes(reader.array()?))),
+        3 => Ok(SchemaRef::Guid(reader.array()?)),
         _ => Err(Damaged("no reference to a schema has this tag")),
     }
 }
@@ -219,6 +240,10 @@ mod tests {
             Flag::AwaitingSchema {
                 reference: SchemaRef::Fingerprint(u64::MAX),
             },
+            Flag::AwaitingSchema {
+                reference: SchemaRef::Guid([7; 16]),
+            },
+            Flag::NoAppendTime,
             Flag::Unrouted {
                 reason: Some(RouteFlag::NoKey),
             },

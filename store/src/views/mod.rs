@@ -44,7 +44,7 @@ pub(crate) mod versions;
 mod visible;
 
 use verdict_merkle::LeafIndex;
-use verdict_schemas::Timestamp;
+use verdict_schemas::{Framing, Timestamp};
 
 pub(crate) use builder::Builder;
 pub use coverage::Coverage;
@@ -58,7 +58,7 @@ use crate::names::{LogId, LogName};
 use crate::record::Record;
 
 /// The version of the views: what rows hold and how they are made. A store whose views have another is rebuilt at open.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// A record that is durable, borrowed from wherever it is. Of each log they come without a gap and in order.
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +73,10 @@ pub(crate) struct Committed<'a> {
     pub(crate) recorded: Timestamp,
     /// The value as received.
     pub(crate) value: &'a [u8],
-    /// Its `content-type` header.
-    pub(crate) content_type: Option<&'a str>,
+    /// What its headers say of how the value is framed.
+    pub(crate) framing: Framing<'a>,
+    /// Did neither the broker nor the intake stamp it?
+    pub(crate) foreign_time: bool,
     /// Why it is in an `_unrouted` log.
     pub(crate) route: Option<RouteFlag>,
 }
@@ -88,7 +90,8 @@ impl<'a> Committed<'a> {
             index: record.index,
             recorded: record.recorded_time,
             value: &record.value,
-            content_type: record.content_type(),
+            framing: record.framing(),
+            foreign_time: record.raw_time_kind.is_foreign(),
             route: record.route,
         }
     }

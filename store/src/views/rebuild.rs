@@ -165,7 +165,7 @@ pub(crate) fn awaiting(database: &Database) -> Result<Vec<(SchemaRef, LogId)>, S
         rows.seek(from.as_slice());
         while let Some(reference) = rows.key().and_then(|key| key.strip_prefix(from.as_slice())) {
             // The row of the index itself, which no record has, would be empty here.
-            if let Some(reference) = reference.first_chunk() {
+            if !reference.is_empty() {
                 let reference = decode_reference(reference)
                     .map_err(|damage| StoreError::corrupt(Table::Flag, damage.to_string()))?;
                 waiting.push((reference, log.id));

@@ -10,7 +10,7 @@ use verdict_merkle::{LeafIndex, TreeSize};
 use verdict_schemas::{SchemaRef, Timestamp, WriterSchema, WriterSchemas};
 
 use crate::database::Database;
-use crate::incoming::{Provenance, RouteFlag};
+use crate::incoming::{Provenance, RawTimeKind, RouteFlag};
 use crate::keys;
 use crate::log::state::LogState;
 use crate::names::{LogId, LogName, SourcePosition};
@@ -91,6 +91,7 @@ impl Kept {
             index: LeafIndex(state.size.0),
             source: SourcePosition::Intake,
             raw_time: recorded,
+            raw_time_kind: RawTimeKind::Intake,
             recorded_time,
             provenance: Provenance::Claimed,
             route,
