@@ -7,7 +7,9 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
 use verdict_schemas::EventId;
-use verdict_store::{AppendError, Appended, DedupKey, Incoming, LogHead, LogName, Provenance, SourcePosition, Store};
+use verdict_store::{
+    AppendError, Appended, DedupKey, Incoming, LogHead, LogName, Provenance, RawTime, SourcePosition, Store,
+};
 
 use crate::Producer;
 use crate::caller::Caller;
@@ -80,7 +82,7 @@ async fn store(store: &Store, caller: &Caller, records: Vec<Outgoing>) -> Result
         key: None,
         headers: record.headers,
         value: record.value,
-        raw_time: None,
+        raw_time: RawTime::Now,
         provenance: provenance.clone(),
         dedup: record.dedup,
         route: None,

@@ -11,13 +11,25 @@
 //! **Holes are understood.** Offsets taken by transaction markers and aborted records are no gaps. Offsets that retention
 //! took before they were read are: a gap is recorded, loudly, and reading goes on after it.
 //!
-//! **Bounded.** librdkafka's queue is bounded in bytes; a batch is bounded; so is the store's queue, and when it is full the
-//! consumer's thread waits there, which stops its fetching.
+//! **The poll loop waits for nothing.** What it hears goes over a bounded channel to the reader, which waits for the store
+//! alone. The registry is asked for schemas, and brokers for the ends of partitions, beside them: neither a hung registry
+//! nor a slow broker holds up a record.
+//!
+//! **Bounded.** librdkafka's queue is bounded in bytes; a chunk, a batch, the channel between them are; so is the store's
+//! queue, and when it is full the reader waits there, then the poller, which stops its fetching.
+//!
+//! **No record stops it.** What a topic holds is kept as it is, flagged where it is odd. What does end the reading (a topic
+//! that was made anew, a store that takes nothing more) is told at `/readyz`, and questions are answered all the same.
 
+mod clock;
 mod consumer;
+mod error;
+mod headers;
+mod health;
 mod horizon;
 mod metrics;
 mod partitioner;
+mod poll;
 mod producer;
 mod reader;
 mod registry;
@@ -26,7 +38,9 @@ mod route;
 mod settings;
 mod topics;
 
-pub use consumer::{Consumer, ConsumerFailure, StartError, cluster_id};
+pub use consumer::{Consumer, cluster_id};
+pub use error::StartError;
+pub use health::KafkaHealth;
 pub use metrics::KafkaMetrics;
 pub use producer::{ProduceError, Producer};
 pub use settings::KafkaSettings;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use verdict_schemas::{Event, Interpretation, Json, Timestamp, json_form};
-use verdict_store::{LeafIndex, Provenance, Record, SourcePosition};
+use verdict_store::{LeafIndex, Provenance, RawTimeKind, Record, SourcePosition};
 
 use crate::problem::Answer;
 use crate::question::Question;
@@ -15,6 +15,8 @@ pub(crate) struct EventItem {
     pub(crate) tenant: String,
     pub(crate) index: u64,
     pub(crate) recorded_time: Timestamp,
+    #[serde(flatten)]
+    pub(crate) stamp: Option<Stamp>,
     pub(crate) provenance: &'static str,
     /// The name of the token that our intake recognised.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,6 +25,27 @@ pub(crate) struct EventItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) position: Option<PositionItem>,
     pub(crate) event: Json,
+}
+
+/// The time of a record that neither the broker nor the intake stamped, and whose it is.
+#[derive(Debug, Serialize)]
+pub(crate) struct Stamp {
+    /// The emitter's time; left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_time: Option<Timestamp>,
+    /// `create_time` or `none`.
+    raw_time_kind: &'static str,
+}
+
+impl Stamp {
+    /// `None` for the usual record.
+    pub(crate) fn of(record: &Record) -> Option<Self> {
+        let kind = record.raw_time_kind;
+        kind.is_foreign().then(|| Self {
+            raw_time: (kind == RawTimeKind::Emitter).then_some(record.raw_time),
+            raw_time_kind: kind.as_str(),
+        })
+    }
 }
 
 /// Where on Kafka a record came from.
@@ -70,10 +93,11 @@ impl EventItem {
             tenant: tenant.to_owned(),
             index: record.index.0,
             recorded_time: record.recorded_time,
+            stamp: Stamp::of(record),
             provenance,
             principal,
             position: PositionItem::of(&record.source),
-            event: one_line(json_form(&record.value, record.content_type(), event)),
+            event: one_line(json_form(&record.value, record.framing(), event)),
         }
     }
 }

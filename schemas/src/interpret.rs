@@ -6,7 +6,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::encoding::{Encoding, encoding};
+use crate::encoding::{Encoding, Framing, encoding};
 use crate::tree::{self, Fields, Node, Read};
 use crate::writer_schemas::{Resolved, WriterSchemas, ambiguous, resolve};
 use crate::{Event, Rejection, SchemaRef, rule, validate};
@@ -27,12 +27,13 @@ pub enum Interpretation {
 }
 
 /// Interprets a value as received: Avro in Confluent's framing or the single-object encoding, our JSON form, or a
-/// CloudEvent in structured mode, by `content_type`, else by its first bytes.
+/// CloudEvent in structured mode, by its content type, else by the header that names its schema, else by its first bytes.
+/// Where there are no headers, `framing` is the content type alone.
 ///
 /// A CloudEvent in binary mode needs nothing of its `ce_` headers: its value is the event, its content type that of
 /// the value. Whether the event belongs into the log at hand is [`crate::check_log()`]'s to say.
-pub fn interpret(value: &[u8], content_type: Option<&str>, schemas: &dyn WriterSchemas) -> Interpretation {
-    let event = match encoding(value, content_type) {
+pub fn interpret<'a>(value: &[u8], framing: impl Into<Framing<'a>>, schemas: &dyn WriterSchemas) -> Interpretation {
+    let event = match encoding(value, framing.into()) {
         Ok(Encoding::Avro(reference, datum)) => match resolve(schemas, &reference) {
             Resolved::Known(schema) => schema.event(datum),
             Resolved::Ambiguous => Err(ambiguous(&reference)),

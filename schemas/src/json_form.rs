@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 
-use crate::encoding::{Encoding, encoding};
+use crate::encoding::{Encoding, Framing, encoding};
 use crate::interpret::open;
 use crate::tree::Node;
 use crate::{Event, Json, Timestamp, from_event};
@@ -16,8 +16,8 @@ pub fn to_json(event: &Event) -> String {
 
 /// The JSON form of a value received that was interpreted as `event`: of JSON the bytes as received, with the fields
 /// that nobody here knows, of Avro the converted form.
-pub fn json_form(value: &[u8], content_type: Option<&str>, event: &Event) -> Json {
-    let received = match encoding(value, content_type) {
+pub fn json_form<'a>(value: &[u8], framing: impl Into<Framing<'a>>, event: &Event) -> Json {
+    let received = match encoding(value, framing.into()) {
         Ok(Encoding::Json(value)) => open(value, false).ok(),
         Ok(Encoding::CloudEvent(value)) => open(value, true).ok(),
         Ok(Encoding::Avro(..)) | Err(_) => None,

@@ -22,6 +22,7 @@ mod writer_schemas;
 pub use avro::{avro_schema, encode_avro, encode_confluent, encode_single_object, fingerprint};
 pub use check_log::check_log;
 pub use digest::{Digest, InvalidDigest};
+pub use encoding::{Framing, SCHEMA_ID_HEADER, schema_of};
 pub use event::*;
 pub use ids::*;
 pub use interpret::{Interpretation, interpret};

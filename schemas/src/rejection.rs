@@ -66,6 +66,8 @@ pub mod rule {
     pub const INVALID_AVRO: &str = "invalid_avro";
     /// Neither the content type nor the first bytes name an encoding that is understood.
     pub const UNKNOWN_ENCODING: &str = "unknown_encoding";
+    /// Written by a schema that the registry says is not Avro.
+    pub const UNSUPPORTED_SCHEMA: &str = "unsupported_schema";
 }
 
 impl Rejection {

@@ -5,6 +5,7 @@
 //! logical types, so schemas that read the same long as milliseconds and as microseconds share it.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use apache_avro::Schema;
@@ -13,13 +14,15 @@ use sha2::{Digest as _, Sha256};
 
 use crate::avro::{self, Compiled, Input, Type};
 use crate::tree::{Fields, Node, Read};
-use crate::{Event, Kind, Rejection, Timestamp, rule, validate};
+use crate::{Event, Kind, Rejection, Timestamp, rejection, rule, validate};
 
 /// How a value names the schema it was written with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SchemaRef {
     /// The id that a schema registry gave it (Confluent's framing).
     Confluent(u32),
+    /// The id that a registry gave its content, whatever its contexts (Confluent 8: a UUID, in a header).
+    Guid([u8; 16]),
     /// CRC-64-AVRO of its parsing canonical form; in the single-object encoding its eight bytes are little-endian.
     Fingerprint(u64),
 }
@@ -28,6 +31,7 @@ impl std::fmt::Display for SchemaRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Confluent(id) => write!(f, "schema {id} of the registry"),
+            Self::Guid(guid) => write!(f, "schema {} of the registry", uuid::Uuid::from_bytes(*guid)),
             Self::Fingerprint(fingerprint) => write!(f, "the schema of fingerprint {fingerprint:016x}"),
         }
     }
@@ -42,6 +46,16 @@ pub enum Resolved {
     Ambiguous,
     /// Nothing yet.
     Unknown,
+}
+
+impl Resolved {
+    /// The schema, if it is one.
+    pub fn known(self) -> Option<Arc<WriterSchema>> {
+        match self {
+            Self::Known(schema) => Some(schema),
+            Self::Ambiguous | Self::Unknown => None,
+        }
+    }
 }
 
 impl From<Option<Arc<WriterSchema>>> for Resolved {
@@ -92,6 +106,12 @@ pub enum InvalidSchema {
     /// Refers to a name that it does not define. Schemas by reference must be given whole.
     #[error("the schema refers to a name that it does not define")]
     Unresolved,
+    /// With what it refers to it is too large.
+    #[error("the schema, with those that it refers to, is larger than {most} bytes")]
+    TooLarge {
+        /// The most that is taken.
+        most: usize,
+    },
 }
 
 /// A schema that values were written with. Archive [`WriterSchema::json`]; [`WriterSchema::parse`] brings it back.
@@ -102,7 +122,12 @@ pub struct WriterSchema {
     json: String,
     compiled: Compiled,
     current_decision: OnceLock<bool>,
+    /// What it is instead of Avro.
+    unsupported: Option<String>,
 }
+
+/// The one member of the JSON that stands for a schema that is no Avro.
+const UNSUPPORTED: &str = "verdict.unsupported";
 
 impl WriterSchema {
     /// Parses a schema, as found in a registry or a schema file.
@@ -110,6 +135,10 @@ impl WriterSchema {
     /// # Errors
     /// [`InvalidSchema`].
     pub fn parse(json: &str) -> Result<Self, InvalidSchema> {
+        let other: Result<HashMap<String, String>, _> = serde_json::from_str(json);
+        if let Some(language) = other.ok().and_then(|mut other| other.remove(UNSUPPORTED)) {
+            return Ok(Self::unsupported(&language));
+        }
         let schema = Schema::parse_str(json).map_err(|error| InvalidSchema::Syntax(error.to_string()))?;
         let mut fingerprint = [0; 8];
         let bytes = schema.fingerprint::<Rabin>().bytes;
@@ -121,7 +150,44 @@ impl WriterSchema {
             json: json.to_owned(),
             compiled,
             current_decision: OnceLock::new(),
+            unsupported: None,
         })
+    }
+
+    /// Parses a schema together with those that it refers to, each by the full name of a type, as a registry keeps them
+    /// apart. What is archived is whole: each type that it refers to stands where it is first named.
+    ///
+    /// # Errors
+    /// [`InvalidSchema`].
+    pub fn parse_with(json: &str, others: &[String]) -> Result<Self, InvalidSchema> {
+        if others.is_empty() {
+            Self::parse(json)
+        } else {
+            Self::parse(&avro::whole(json, others)?)
+        }
+    }
+
+    /// What stands for a schema in another language than Avro, such as `PROTOBUF`: a value that was written by it is
+    /// malformed (`unsupported_schema`), and waits for nothing.
+    pub fn unsupported(language: &str) -> Self {
+        let json = serde_json::json!({ UNSUPPORTED: language }).to_string();
+        // No writer of the single-object encoding names it by this; the archive wants one.
+        let fingerprint = json.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self {
+            fingerprint,
+            hash: Sha256::digest(&json).into(),
+            json,
+            compiled: Compiled::null(),
+            current_decision: OnceLock::new(),
+            unsupported: Some(language.to_owned()),
+        }
+    }
+
+    /// The language that it is in instead of Avro.
+    pub fn unsupported_language(&self) -> Option<&str> {
+        self.unsupported.as_deref()
     }
 
     /// CRC-64-AVRO of the parsing canonical form, by which single-object values name it. Not its alone: schemas that
@@ -137,7 +203,7 @@ impl WriterSchema {
 
     /// Do both read every value alike, logical types included? Then only their texts differ.
     pub fn reads_as(&self, other: &Self) -> bool {
-        self.compiled == other.compiled
+        self.compiled == other.compiled && self.unsupported == other.unsupported
     }
 
     /// The schema as it was written.
@@ -170,6 +236,15 @@ impl WriterSchema {
     /// # Errors
     /// What makes it malformed.
     pub(crate) fn event(&self, datum: &[u8]) -> Read<Event> {
+        if let Some(language) = &self.unsupported {
+            return Err(Rejection::new(
+                rule::UNSUPPORTED_SCHEMA,
+                format!(
+                    "the registry says that its schema is {}, and only Avro and JSON are understood",
+                    rejection::shown(language)
+                ),
+            ));
+        }
         let mut input = Input::new(datum);
         let mut root = self.compiled.root();
         if let Type::Union(branches) = root {

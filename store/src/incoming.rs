@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use verdict_merkle::{Hash, LeafIndex, TreeSize};
-use verdict_schemas::{EventId, Timestamp};
+use verdict_schemas::{EventId, Framing, SCHEMA_ID_HEADER, Timestamp};
 
 use crate::names::{KafkaPartition, LogName, SourcePosition};
 
@@ -22,8 +22,8 @@ pub struct Incoming {
     pub headers: Vec<(String, Option<Bytes>)>,
     /// The value. Kafka's null is kept as no bytes: both are malformed in the same way.
     pub value: Bytes,
-    /// When the broker appended it, as it says; `None` takes the store's clock.
-    pub raw_time: Option<Timestamp>,
+    /// Its own time, and whose it is.
+    pub raw_time: RawTime,
     /// Who says that this is so.
     pub provenance: Provenance,
     /// HTTP intake only: what makes a duplicate, which is then not stored (E4). Whoever sets it has checked that the
@@ -38,6 +38,20 @@ impl Incoming {
     pub fn content_type(&self) -> Option<&str> {
         content_type(&self.headers)
     }
+
+    /// What its headers say of how the value is framed.
+    pub fn framing(&self) -> Framing<'_> {
+        framing(&self.headers)
+    }
+}
+
+/// What headers say of how a value is framed. Of several schema ids the last is meant, as Confluent's readers have it.
+pub(crate) fn framing(headers: &[(String, Option<Bytes>)]) -> Framing<'_> {
+    let ids = headers.iter().rev().filter(|(name, _)| name == SCHEMA_ID_HEADER);
+    Framing {
+        content_type: content_type(headers),
+        schema_id: ids.map(|(_, value)| value.as_deref().unwrap_or_default()).next(),
+    }
 }
 
 /// The value of the first header of that name (in any case) that is text.
@@ -46,6 +60,50 @@ pub(crate) fn content_type(headers: &[(String, Option<Bytes>)]) -> Option<&str> 
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
         .and_then(|(_, value)| std::str::from_utf8(value.as_ref()?).ok())
+}
+
+/// A record's own time, as whoever stamped it said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawTime {
+    /// The store's clock, when it takes the record.
+    Now,
+    /// The time at which the broker appended it.
+    Broker(Timestamp),
+    /// The time that the emitter gave it (Kafka's CreateTime), which may be any. It is kept, and never becomes the log's.
+    Emitter(Timestamp),
+    /// It has none that can be read.
+    Absent,
+}
+
+/// Whose clock a record's raw time is of. All but the first two are flagged: the record was recorded at the last time
+/// that the broker gave in its partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RawTimeKind {
+    /// The broker's, at the append (LogAppendTime).
+    Broker,
+    /// This node's, at the intake.
+    Intake,
+    /// The emitter's (CreateTime): it may be before or after the recorded time.
+    Emitter,
+    /// Nobody's: the raw time says what the record was recorded by.
+    Absent,
+}
+
+impl RawTimeKind {
+    /// The name, as answers have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Broker => "log_append_time",
+            Self::Intake => "intake",
+            Self::Emitter => "create_time",
+            Self::Absent => "none",
+        }
+    }
+
+    /// Was the record stamped by no clock that may order a log?
+    pub fn is_foreign(self) -> bool {
+        matches!(self, Self::Emitter | Self::Absent)
+    }
 }
 
 /// Who says that a record is what it says (DESIGN: "Who may say what").
@@ -141,8 +199,23 @@ pub struct Position {
     pub first: u64,
     /// The next offset to read.
     pub next: u64,
+    /// The last time that the broker gave a record of it; `None` before the first. What the broker did not stamp is
+    /// recorded by this, which is the same on every node that read the partition from the same offset.
+    pub broker_time: Option<Timestamp>,
     /// The last record stored, to recognise the topic by.
     pub last: Option<LastStored>,
+}
+
+impl Position {
+    /// Of a partition that begins at this offset.
+    pub(crate) fn begin(first: u64) -> Self {
+        Self {
+            first,
+            next: first,
+            broker_time: None,
+            last: None,
+        }
+    }
 }
 
 /// The last record stored of a Kafka partition.

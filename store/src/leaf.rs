@@ -1,7 +1,8 @@
 //! The Merkle leaf: what a proof says about a record, with nothing of its payload readable in it.
 //!
 //! ```text
-//! format u8 = 1
+//! format u8        1, or 2 where neither the broker nor the intake stamped the record
+//! [format 2]       raw time is u8: 2 the emitter's, 3 none (then it equals the folded time)
 //! source u8        0 intake, 1 Kafka
 //! [Kafka]          cluster: length u16 and bytes; topic: length u16 and bytes; partition u32; offset u64
 //! raw time u64     microseconds since 1970
@@ -14,6 +15,9 @@
 //!                  value: length u64 ++ bytes
 //! ```
 //!
+//! With format 1 the raw time is that of the broker's append, or of the intake's clock, and not after the folded time. An
+//! emitter's may be any, so that format 2 says whose it is: no proof passes one for the other.
+//!
 //! All numbers are big-endian; every part stands behind its length, so no two payloads have one framing. The salt keeps
 //! a payload from being guessed out of its commitment. It is the record's header `verdict-salt` where that holds at
 //! least 16 bytes (raw, or at least 32 hex digits), else derived ([`crate::salt`]) from the store's salt key and the
@@ -24,11 +28,14 @@ use sha2::{Digest, Sha256};
 use verdict_merkle::{Hash, leaf_hash};
 use verdict_schemas::Timestamp;
 
+use crate::incoming::RawTimeKind;
 use crate::names::{LogName, SourcePosition};
 use crate::record::Record;
 use crate::salt::SaltKey;
 
 const FORMAT: u8 = 1;
+/// The format of records that carry no time of the broker or the intake.
+const FORMAT_FOREIGN_TIME: u8 = 2;
 const FRAMING: u8 = 1;
 
 /// The header by which a record brings its own salt.
@@ -55,7 +62,11 @@ impl Leaf {
         };
         let commitment = commitment(&salt, record.key.as_deref(), &record.headers, &record.value);
         let mut bytes = Vec::with_capacity(160);
-        bytes.push(FORMAT);
+        match record.raw_time_kind {
+            RawTimeKind::Broker | RawTimeKind::Intake => bytes.push(FORMAT),
+            RawTimeKind::Emitter => bytes.extend_from_slice(&[FORMAT_FOREIGN_TIME, 2]),
+            RawTimeKind::Absent => bytes.extend_from_slice(&[FORMAT_FOREIGN_TIME, 3]),
+        }
         match &record.source {
             SourcePosition::Intake => bytes.push(0),
             SourcePosition::Kafka {
@@ -167,6 +178,7 @@ mod tests {
                 offset: 300,
             },
             raw_time: Timestamp::from_micros(1).unwrap(),
+            raw_time_kind: RawTimeKind::Broker,
             recorded_time: Timestamp::from_micros(2).unwrap(),
             provenance: Provenance::Claimed,
             route: None,
@@ -218,6 +230,28 @@ mod tests {
         ];
         assert_eq!(leaf.bytes, expected.concat());
         assert_eq!(leaf.hash().0, sha(&[&[0], &expected.concat()]));
+    }
+
+    #[test]
+    fn format_2_says_that_the_time_is_the_emitters_and_is_else_the_same() {
+        let key = SaltKey::new([7; 32]);
+        let broker = record(vec![]);
+        let emitter = Record {
+            raw_time: Timestamp::from_micros(9).unwrap(),
+            raw_time_kind: RawTimeKind::Emitter,
+            ..broker.clone()
+        };
+        let absent = Record {
+            raw_time: broker.recorded_time,
+            raw_time_kind: RawTimeKind::Absent,
+            ..broker.clone()
+        };
+        let plain = Leaf::of(&acme(), &broker, &key).bytes;
+        // Behind source, names, partition and offset.
+        let at = 2 + 2 + 2 + 2 + 1 + 4 + 8;
+        let expected = |kind: u8, raw: u64| [&[2, kind], &plain[1..at], &raw.to_be_bytes(), &plain[at + 8..]].concat();
+        assert_eq!(Leaf::of(&acme(), &emitter, &key).bytes, expected(2, 9));
+        assert_eq!(Leaf::of(&acme(), &absent, &key).bytes, expected(3, 2));
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub use audit::{AuditReport, Defect, LogAudit, audit};
 pub use cut::{Late, LogCut};
 pub use error::{AppendError, OpenError, StoreError};
 pub use incoming::{
-    AppendReceipt, Appended, DedupKey, Gap, Incoming, LastStored, LogHead, Position, Provenance, RouteFlag,
+    AppendReceipt, Appended, DedupKey, Gap, Incoming, LastStored, LogHead, Position, Provenance, RawTime, RawTimeKind,
+    RouteFlag,
 };
 pub use leaf::{Leaf, SALT_HEADER, payload_digest};
 pub use log::meta::BindError;

@@ -1,13 +1,15 @@
 //! The stored record: the bytes as received, and what the log adds to them.
 //!
 //! ```text
-//! version u8 = 1
+//! version u8 = 2
 //! flags u8         bits 0-1  source      0 intake, 1 Kafka
 //!                  bits 2-3  provenance  0 claimed, 1 authenticated (nameless), 2 authenticated (named), 3 signed
 //!                  bits 4-5  route       0 plain, 1 wrong partition, 2 invalid tenant, 3 no key
-//!                  bits 6-7  0
-//! raw time         varint, microseconds since 1970: what the broker or the clock said
-//! folded - raw     varint: recorded time is never before the raw one
+//!                  bits 6-7  raw time    0 the broker's, 1 the intake's, 2 the emitter's, 3 none
+//! recorded time    varint, microseconds since 1970: never before that of the record before it
+//! recorded - raw   varint, zigzag; not where there is no raw time
+//! more             varint: how many further fields stand here, each a tag u8 and its bytes behind their length. None is
+//!                  known yet; a row that has one was written by a later release, and is refused
 //! [Kafka]          cluster, topic: length and bytes; partition, offset: varints
 //! [named]          principal: length and bytes
 //! key              0, or length + 1 and bytes
@@ -15,18 +17,23 @@
 //! value            the rest
 //! ```
 //!
+//! Version 1 had no bits 6-7 (a record of Kafka had the broker's time, any other the intake's), and behind the flags
+//! `raw time` and `recorded - raw`, both plain varints, and no further fields. Rows of it are read for ever; tests hold
+//! golden bytes of both.
+//!
 //! The row's key says which log and index; the leaf ([`crate::leaf`]) commits to all of it but provenance and route.
-//! What was written with version 1 is read for ever: a test holds golden bytes.
 
 use bytes::Bytes;
 use verdict_merkle::LeafIndex;
-use verdict_schemas::Timestamp;
+use verdict_schemas::{Framing, Timestamp};
 
-use crate::incoming::{Incoming, Provenance, RouteFlag, content_type};
+use crate::incoming::{Incoming, Provenance, RawTimeKind, RouteFlag, content_type, framing};
 use crate::layout::{Damaged, Reader, put_bytes, put_optional, put_varint};
 use crate::names::SourcePosition;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// What the first release wrote.
+const FIRST_VERSION: u8 = 1;
 
 /// A record as the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +42,10 @@ pub struct Record {
     pub index: LeafIndex,
     /// Where it came from.
     pub source: SourcePosition,
-    /// When it was appended, as the broker or this node's clock said.
+    /// Its own time, as whoever [`Record::raw_time_kind`] names said. An emitter's may be later than the recorded time.
     pub raw_time: Timestamp,
+    /// Whose clock that is.
+    pub raw_time_kind: RawTimeKind,
     /// When the log took it: never before the record before it.
     pub recorded_time: Timestamp,
     /// Who says that this is so.
@@ -52,13 +61,24 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record that an incoming one becomes.
-    pub(crate) fn sequenced(incoming: Incoming, index: LeafIndex, raw: Timestamp, recorded: Timestamp) -> Self {
+    /// The record that an incoming one becomes. Where it has no time of its own, its raw time says what it was recorded
+    /// by.
+    pub(crate) fn sequenced(
+        incoming: Incoming,
+        index: LeafIndex,
+        raw: (Timestamp, RawTimeKind),
+        recorded: Timestamp,
+    ) -> Self {
+        let (raw_time, raw_time_kind) = match raw.1 {
+            RawTimeKind::Absent => (recorded, RawTimeKind::Absent),
+            _ => raw,
+        };
         Self {
             index,
             source: incoming.source,
-            raw_time: raw,
-            recorded_time: recorded.max(raw),
+            raw_time,
+            raw_time_kind,
+            recorded_time: recorded,
             provenance: incoming.provenance,
             route: incoming.route,
             headers: incoming.headers,
@@ -70,6 +90,11 @@ impl Record {
     /// The value of the `content-type` header, when it is text.
     pub fn content_type(&self) -> Option<&str> {
         content_type(&self.headers)
+    }
+
+    /// What its headers say of how the value is framed.
+    pub fn framing(&self) -> Framing<'_> {
+        framing(&self.headers)
     }
 
     /// The value of the first header of exactly that name.
@@ -95,10 +120,20 @@ impl Record {
             Some(RouteFlag::InvalidTenant) => 2,
             Some(RouteFlag::NoKey) => 3,
         };
-        let (raw, recorded) = (micros(self.raw_time), micros(self.recorded_time));
-        out.extend_from_slice(&[VERSION, source | provenance << 2 | route << 4]);
-        put_varint(out, raw);
-        put_varint(out, recorded.saturating_sub(raw));
+        let raw_time = match self.raw_time_kind {
+            RawTimeKind::Broker => 0,
+            RawTimeKind::Intake => 1,
+            RawTimeKind::Emitter => 2,
+            RawTimeKind::Absent => 3,
+        };
+        out.extend_from_slice(&[VERSION, source | provenance << 2 | route << 4 | raw_time << 6]);
+        put_varint(out, micros(self.recorded_time));
+        if self.raw_time_kind != RawTimeKind::Absent {
+            // Both lie in the years 1970 to 9999, so the difference has room.
+            put_varint(out, zigzag(self.recorded_time.as_micros() - self.raw_time.as_micros()));
+        }
+        // No further fields.
+        put_varint(out, 0);
         if let SourcePosition::Kafka {
             cluster,
             topic,
@@ -130,17 +165,14 @@ impl Record {
     pub(crate) fn decode(index: LeafIndex, row: &Bytes) -> Result<Self, Damaged> {
         let mut reader = Reader::new(row);
         let [version, flags] = reader.array()?;
-        if version != VERSION {
-            return Err(Damaged("the version of the record is unknown"));
-        }
-        if flags & 0b1100_0010 != 0 {
+        if flags & 0b10 != 0 {
             return Err(Damaged("the record has unknown flags"));
         }
-        let raw = reader.varint()?;
-        let recorded = reader.varint()?.checked_add(raw).and_then(timestamp);
-        let times = timestamp(raw)
-            .zip(recorded)
-            .ok_or(Damaged("a time is outside the years 1970 to 9999"))?;
+        let (raw_time_kind, raw_time, recorded_time) = match version {
+            FIRST_VERSION => first_times(flags, &mut reader)?,
+            VERSION => times(flags, &mut reader)?,
+            _ => return Err(Damaged("the version of the record is unknown")),
+        };
         let source = match flags & 0b11 {
             0 => SourcePosition::Intake,
             _ => SourcePosition::Kafka {
@@ -173,11 +205,11 @@ impl Record {
             headers.push((name, reader.optional()?.map(|value| row.slice_ref(value))));
         }
         let value = row.slice(row.len() - reader.left()..);
-        let (raw_time, recorded_time) = times;
         Ok(Self {
             index,
             source,
             raw_time,
+            raw_time_kind,
             recorded_time,
             provenance,
             route,
@@ -186,6 +218,58 @@ impl Record {
             value,
         })
     }
+}
+
+type Times = (RawTimeKind, Timestamp, Timestamp);
+
+const OUTSIDE: Damaged = Damaged("a time is outside the years 1970 to 9999");
+
+/// The raw and the recorded time, and what stands behind them, of a row of today's version.
+fn times(flags: u8, reader: &mut Reader<'_>) -> Result<Times, Damaged> {
+    let kind = match flags >> 6 {
+        0 => RawTimeKind::Broker,
+        1 => RawTimeKind::Intake,
+        2 => RawTimeKind::Emitter,
+        _ => RawTimeKind::Absent,
+    };
+    let recorded = timestamp(reader.varint()?).ok_or(OUTSIDE)?;
+    let raw = match kind {
+        RawTimeKind::Absent => recorded,
+        _ => recorded
+            .as_micros()
+            .checked_sub(from_zigzag(reader.varint()?))
+            .and_then(Timestamp::from_micros)
+            .ok_or(OUTSIDE)?,
+    };
+    if reader.varint()? != 0 {
+        return Err(Damaged("the record has fields of a later release"));
+    }
+    Ok((kind, raw, recorded))
+}
+
+/// The same of a row of version 1, whose recorded time was never before the raw one.
+fn first_times(flags: u8, reader: &mut Reader<'_>) -> Result<Times, Damaged> {
+    if flags & 0b1100_0000 != 0 {
+        return Err(Damaged("the record has unknown flags"));
+    }
+    let kind = if flags & 0b1 == 0 {
+        RawTimeKind::Intake
+    } else {
+        RawTimeKind::Broker
+    };
+    let raw = reader.varint()?;
+    let recorded = reader.varint()?.checked_add(raw).and_then(timestamp);
+    let (raw, recorded) = timestamp(raw).zip(recorded).ok_or(OUTSIDE)?;
+    Ok((kind, raw, recorded))
+}
+
+/// A signed number so that one near zero is short: 0, -1, 1, -2 become 0, 1, 2, 3.
+fn zigzag(number: i64) -> u64 {
+    (number << 1 ^ number >> 63).cast_unsigned()
+}
+
+fn from_zigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
 fn micros(time: Timestamp) -> u64 {
@@ -211,6 +295,7 @@ mod tests {
                 offset: 300,
             },
             raw_time: Timestamp::parse("2026-03-01T00:00:00Z").unwrap(),
+            raw_time_kind: RawTimeKind::Broker,
             recorded_time: Timestamp::parse("2026-03-01T00:00:00.000128Z").unwrap(),
             provenance: Provenance::Authenticated {
                 principal: Some("emitter".into()),
@@ -226,18 +311,53 @@ mod tests {
     }
 
     /// Version 1 as the first release wrote it.
-    const GOLDEN: &str = "013980c08db6b2fd9203800102633111766572646963742e6576656e74732e763105ac0207656d6974746572\
-                          0561636d65020c636f6e74656e742d7479706504612f620178007b7d";
+    const GOLDEN_1: &str = "013980c08db6b2fd9203800102633111766572646963742e6576656e74732e763105ac0207656d6974746572\
+                            0561636d65020c636f6e74656e742d7479706504612f620178007b7d";
+    /// The same record in version 2.
+    const GOLDEN_2: &str = "023980c18db6b2fd920380020002633111766572646963742e6576656e74732e763105ac0207656d69747465\
+                            720561636d65020c636f6e74656e742d7479706504612f620178007b7d";
+    /// In version 2, an hour ahead of when it was recorded by the emitter's clock, which version 1 could not hold.
+    const GOLDEN_2_EMITTER: &str = "02b980c18db6b2fd9203ff8f9de91a0002633111766572646963742e6576656e74732e763105ac0207\
+                                    656d69747465720561636d65020c636f6e74656e742d7479706504612f620178007b7d";
+
+    fn read(row: &str) -> Result<Record, Damaged> {
+        Record::decode(LeafIndex(3), &Bytes::from(hex::decode(row).unwrap()))
+    }
+
+    fn written(record: &Record) -> String {
+        let mut row = Vec::new();
+        record.encode(&mut row);
+        hex::encode(&row)
+    }
 
     #[test]
-    fn version_1_is_read_and_written_for_ever() {
-        let mut row = Vec::new();
-        kafka_record().encode(&mut row);
-        assert_eq!(hex::encode(&row), GOLDEN);
-        assert_eq!(
-            Record::decode(LeafIndex(3), &Bytes::from(hex::decode(GOLDEN).unwrap())),
-            Ok(kafka_record())
-        );
+    fn version_1_is_read_for_ever_and_version_2_written() {
+        assert_eq!(read(GOLDEN_1), Ok(kafka_record()));
+        assert_eq!(read(GOLDEN_2), Ok(kafka_record()));
+        assert_eq!(written(&kafka_record()), GOLDEN_2);
+        let ahead = Record {
+            raw_time: Timestamp::parse("2026-03-01T01:00:00.000128Z").unwrap(),
+            raw_time_kind: RawTimeKind::Emitter,
+            ..kafka_record()
+        };
+        assert_eq!(written(&ahead), GOLDEN_2_EMITTER);
+        assert_eq!(read(GOLDEN_2_EMITTER), Ok(ahead));
+    }
+
+    #[test]
+    fn a_row_of_version_1_was_stamped_by_the_broker_or_by_the_intake() {
+        // An intake's record: times, no key, no headers, `{}`.
+        let intake = read("010080c08db6b2fd9203800100007b7d").unwrap();
+        assert_eq!(intake.raw_time_kind, RawTimeKind::Intake);
+        assert_eq!(read(GOLDEN_1).unwrap().raw_time_kind, RawTimeKind::Broker);
+    }
+
+    #[test]
+    fn a_field_of_a_later_release_is_refused_and_not_passed_over() {
+        // The number of further fields stands behind the two times.
+        let later = GOLDEN_2.replacen("8002000263", "8002010263", 1);
+        assert_ne!(later, GOLDEN_2);
+        assert_eq!(read(&later), Err(Damaged("the record has fields of a later release")));
     }
 
     #[test]
@@ -250,7 +370,7 @@ mod tests {
                 "{length}"
             );
         }
-        let unknown = Bytes::from([&[2], &row[1..]].concat());
+        let unknown = Bytes::from([&[3], &row[1..]].concat());
         assert!(Record::decode(LeafIndex(3), &unknown).is_err());
     }
 
@@ -259,20 +379,29 @@ mod tests {
         fn any_record_comes_back(
             kafka in any::<Option<(u32, u64)>>(),
             raw in 0_i64..=Timestamp::MAX.as_micros(),
-            later in 0_u64..1_000_000_000,
+            recorded in 0_i64..=Timestamp::MAX.as_micros(),
+            kind in 0_usize..4,
             who in 0_u8..4,
             key in any::<Option<Vec<u8>>>(),
             headers in prop::collection::vec((".{0,8}", any::<Option<Vec<u8>>>()), 0..4),
             value in any::<Vec<u8>>(),
         ) {
-            let raw_time = Timestamp::from_micros(raw).unwrap();
+            let recorded_time = Timestamp::from_micros(recorded).unwrap();
+            let raw_time_kind = [
+                RawTimeKind::Broker, RawTimeKind::Intake, RawTimeKind::Emitter, RawTimeKind::Absent,
+            ][kind];
+            let raw_time = match raw_time_kind {
+                RawTimeKind::Absent => recorded_time,
+                _ => Timestamp::from_micros(raw).unwrap(),
+            };
             let record = Record {
                 index: LeafIndex(1),
                 source: kafka.map_or(SourcePosition::Intake, |(partition, offset)| SourcePosition::Kafka {
                     cluster: "c".into(), topic: "t".into(), partition, offset,
                 }),
                 raw_time,
-                recorded_time: raw_time.plus_micros(later).unwrap_or(Timestamp::MAX),
+                raw_time_kind,
+                recorded_time,
                 provenance: match who {
                     0 => Provenance::Claimed,
                     1 => Provenance::Authenticated { principal: None },
@@ -295,7 +424,8 @@ mod tests {
             if let Ok(record) = Record::decode(LeafIndex(0), &row) {
                 let mut again = Vec::new();
                 record.encode(&mut again);
-                prop_assert_eq!(row, Bytes::from(again), "a row has one form");
+                // What version 1 wrote is written as version 2 would.
+                prop_assert!(row[0] == FIRST_VERSION || row == again, "a row has one form");
             }
         }
     }

@@ -19,7 +19,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
-use verdict_ingest::{Consumer, IntakeLimits, IntakeState, KafkaSettings, OpaSettings, Producer, Sink, cluster_id};
+use verdict_ingest::{
+    Consumer, IntakeLimits, IntakeState, KafkaHealth, KafkaSettings, OpaSettings, Producer, Sink, cluster_id,
+};
 use verdict_query::{QueryState, Readiness, Topics};
 use verdict_schemas::TenantId;
 use verdict_store::access::Access;
@@ -94,27 +96,11 @@ impl Running {
         self.address
     }
 
-    /// Serves until SIGINT or SIGTERM, or until Kafka fails for good.
+    /// Serves until SIGINT or SIGTERM. A Kafka that can no longer be read does not end it: questions are answered from
+    /// what was read, and `/readyz` and the metrics say so.
     pub(crate) async fn until_stopped(self) -> Result<(), Failure> {
-        let signal = terminated();
-        let kafka = async {
-            match &self.consumer {
-                Some(consumer) => consumer.failure().await,
-                None => std::future::pending().await,
-            }
-        };
-        let failed = tokio::select! {
-            () = signal => None,
-            failure = kafka => Some(failure),
-        };
-        self.stop().await?;
-        match failed {
-            None => Ok(()),
-            Some(failure) => Err(Failure::unreachable(
-                "stopped, because Kafka can not be consumed",
-                failure,
-            )),
-        }
+        terminated().await;
+        self.stop().await
     }
 
     /// Stops: no new requests, those in flight finish, then the consumer, then the store.
@@ -263,12 +249,9 @@ fn router(
         .with_owners(owners(config)?)
         .with_topics(topics)
         .with_problems(problems)
-        .with_readiness(readiness(store));
-    let metrics = metrics::router(
-        store.clone(),
-        questions.metrics(),
-        consumer.map(Consumer::metrics).unwrap_or_default(),
-    );
+        .with_readiness(readiness(store, consumer.map(Consumer::health)));
+    let kafka = consumer.map(|consumer| (consumer.health(), consumer.metrics()));
+    let metrics = metrics::router(store.clone(), questions.metrics(), kafka);
     let merged = verdict_query::router(questions.clone())
         .merge(verdict_ingest::router(intake))
         .merge(metrics);
@@ -286,10 +269,14 @@ fn owners(config: &Config) -> Result<BTreeMap<TenantId, String>, Failure> {
     config.owners.iter().map(owner).collect()
 }
 
-/// Ready as long as the store takes records, and makes them visible.
-fn readiness(store: &Store) -> Readiness {
+/// Ready once what Kafka held at the start was read; then as long as it is read, and the store takes records and makes them
+/// visible.
+fn readiness(store: &Store, kafka: Option<Arc<KafkaHealth>>) -> Readiness {
     let store = store.clone();
     Arc::new(move || {
+        if let Some(kafka) = &kafka {
+            kafka.check()?;
+        }
         if let Some(reason) = store.node_info().map_err(|error| error.to_string())?.not_writable {
             return Err(reason);
         }

@@ -75,8 +75,11 @@ fn one(shared: &Shared, caller: &Caller, form: &Form, item: &Item) -> Result<Ded
     }
     let malformed = |rejection| (Code::MalformedEvent, rejection);
     // The projection accepts what the whole reading does, and of a decision it is five times as fast.
-    let (kind, event_id, source) = match project(&item.bytes, Some(&form.content_type), &*shared.state.store.schemas())
-    {
+    let (kind, event_id, source) = match project(
+        &item.bytes,
+        Some(form.content_type.as_str()),
+        &*shared.state.store.schemas(),
+    ) {
         Projection::Decision(decision) => {
             decision.check_log(&caller.tenant).map_err(malformed)?;
             (Kind::Decision, decision.event_id, Arc::from(&*decision.source))

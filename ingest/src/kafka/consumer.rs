@@ -1,104 +1,37 @@
-//! The consumer: one thread per topic, each a loop of *read a batch, hand it to the store, look at the end*.
+//! The consumer: of each topic a poller, a reader and a lookout, each a thread; of both one that asks for schemas.
 //!
 //! What a crash costs, step by step: before the store's commit, nothing (the batch is read again from the store's
 //! position); after it, nothing (the position is in the same commit). What Kafka is told afterwards only feeds lag tools.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use verdict_schemas::Timestamp;
-use verdict_store::{AppendError, BindError, KafkaPartition, Store, StoreError};
+use verdict_store::{KafkaPartition, Store};
 
 use super::KafkaSettings;
-use super::horizon::{Ends, Watching};
+use super::clock::now;
+use super::error::{ReadError, StartError};
+use super::health::KafkaHealth;
+use super::horizon::{Lookout, Progress, Watching};
 use super::metrics::KafkaMetrics;
+use super::poll::{CHUNKS, Poller};
 use super::reader::{Reader, With};
 use super::registry::Registry;
 use super::resume::{self, Resume};
-use super::route::{NoAppendTime, Origin};
-use super::topics::{self, TopicsError};
-
-/// Why a node does not start consuming.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Kafka can not be reached, or a property is not one of librdkafka's.
-    #[error("kafka: {0}")]
-    Kafka(#[from] KafkaError),
-    /// A topic is missing, or not as it must be.
-    #[error(transparent)]
-    Topics(#[from] TopicsError),
-    /// The cluster does not say its id, which evidence is bound to.
-    #[error("kafka does not tell its cluster id; Verdict needs brokers that do (KRaft, or 0.10.1 and later)")]
-    NoClusterId,
-    /// The store can not be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The store was filled from another cluster, or the topic has another number of partitions than it had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// A partition that is not there.
-    #[error("partition {partition} is not one of the {partitions} partitions of `{topic}`")]
-    NoSuchPartition {
-        /// The number given.
-        partition: u32,
-        /// The topic.
-        topic: String,
-        /// How many there are.
-        partitions: u32,
-    },
-    /// The topic is not the one that was read before.
-    #[error(
-        "{partition} is not the partition that this store has read: {reason}. The topic was made anew, or an unclean \
-         leader election lost records; appending to the log would hide that. Keep this data directory as evidence, and \
-         consume the new topic with a new one"
-    )]
-    Recreated {
-        /// The partition.
-        partition: String,
-        /// What was seen.
-        reason: String,
-    },
-    /// A schema file can not be used.
-    #[error("schema file `{file}`: {reason}")]
-    SchemaFile {
-        /// The file.
-        file: String,
-        /// Why.
-        reason: String,
-    },
-    /// A thread can not be started.
-    #[error("cannot start a thread: {0}")]
-    Thread(#[from] std::io::Error),
-}
-
-/// Why consuming ended for good. What was acknowledged is safe; a restart goes on where it ended.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ConsumerFailure(Arc<str>);
-
-/// What ends a reader's loop.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
-    #[error(transparent)]
-    NoAppendTime(#[from] NoAppendTime),
-    #[error("the store does not take records: {0}")]
-    Append(#[from] AppendError),
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error("kafka: {0}")]
-    Kafka(#[from] KafkaError),
-}
+use super::route::Origin;
+use super::topics;
 
 /// A running consumer of both topics.
 pub struct Consumer {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
-    failure: watch::Receiver<Option<ConsumerFailure>>,
+    health: Arc<KafkaHealth>,
     metrics: Vec<Arc<KafkaMetrics>>,
 }
 
@@ -137,62 +70,116 @@ impl Consumer {
             partitions,
         };
         let owned = owned(settings, partitions)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let (failed, failure) = watch::channel(None);
-        let mut consumer = Self {
-            stop,
-            threads: Vec::new(),
-            failure,
-            metrics: Vec::new(),
-        };
         let topics = [(&origin.events_topic, owned), (&origin.platform_topic, vec![0])];
-        let mut readers = Vec::new();
-        // Every reader is planned before the first one runs, so that a start that is refused has changed nothing.
+        let metrics: Vec<_> = topics.iter().map(|_| Arc::new(KafkaMetrics::default())).collect();
+        let mut planned = Vec::new();
+        // Every topic is planned before the first one is read, so that a start that is refused has changed nothing.
         for (topic, numbers) in topics {
-            let metrics = Arc::new(KafkaMetrics::default());
-            consumer.metrics.push(Arc::clone(&metrics));
-            let registry = Registry::new(settings, store.clone(), runtime.clone())?;
-            let (store, origin, runtime) = (store.clone(), origin.clone(), runtime.clone());
-            readers.push(reader(
-                settings,
-                topic,
-                &numbers,
-                With {
-                    store,
-                    origin,
-                    metrics,
-                    registry,
-                    runtime,
-                },
-            )?);
+            planned.push((Arc::clone(topic), plan(settings, store, &origin, topic, &numbers)?));
         }
-        for reader in readers {
-            consumer.spawn(reader, failed.clone())?;
+        let health = Arc::new(KafkaHealth::new(metrics.clone()));
+        let registry = Registry::start(settings, store, runtime, &health)?;
+        let mut consumer = Self {
+            stop: Arc::new(AtomicBool::new(false)),
+            threads: Vec::new(),
+            health,
+            metrics: metrics.clone(),
+        };
+        for ((topic, planned), metrics) in planned.into_iter().zip(metrics) {
+            consumer.read(
+                settings,
+                planned,
+                &topic,
+                &origin,
+                (store, runtime),
+                metrics,
+                registry.clone(),
+            )?;
         }
         Ok(consumer)
     }
 
-    fn spawn(&mut self, reader: Reader, failed: watch::Sender<Option<ConsumerFailure>>) -> Result<(), StartError> {
-        let stop = Arc::clone(&self.stop);
-        let thread = std::thread::Builder::new().name("kafka".to_owned()).spawn(move || {
-            if let Err(error) = reader.run(&stop) {
-                tracing::error!(%error, "consuming ended");
-                failed.send_replace(Some(ConsumerFailure(error.to_string().into())));
-            }
-        })?;
+    /// Starts the three threads of a topic.
+    fn read(
+        &mut self,
+        settings: &KafkaSettings,
+        Planned {
+            consumer,
+            watching,
+            plans,
+        }: Planned,
+        topic: &Arc<str>,
+        origin: &Origin,
+        (store, runtime): (&Store, &Handle),
+        metrics: Arc<KafkaMetrics>,
+        registry: Registry,
+    ) -> Result<(), StartError> {
+        for plan in &plans {
+            // From here on the horizon is Kafka's, and nothing is known of its end yet.
+            store.set_horizon(&plan.partition, Timestamp::MIN);
+        }
+        let progress = plans.iter().map(|plan| (plan.partition.clone(), plan.offset));
+        let progress = Arc::new(Progress::new(progress));
+        let (heard, hears) = mpsc::sync_channel(CHUNKS);
+        let (assigned, awaits) = mpsc::channel();
+        let poller = Poller {
+            consumer: Arc::clone(&consumer),
+            watching,
+            origin: origin.clone(),
+            heard,
+            assigned: awaits,
+        };
+        let lookout = Lookout {
+            consumer: Arc::clone(&consumer),
+            uncommitted: settings.watcher().create()?,
+            progress: Arc::clone(&progress),
+            store: store.clone(),
+            metrics: Arc::clone(&metrics),
+            runtime: runtime.clone(),
+        };
+        let reader = Reader::new(
+            plans,
+            With {
+                consumer,
+                cluster: Arc::clone(&origin.cluster),
+                topic: Arc::clone(topic),
+                store: store.clone(),
+                heard: hears,
+                assigned,
+                progress,
+                metrics,
+                registry,
+            },
+        );
+        self.spawn("kafka-poll", format!("polling {topic}"), |stop| poller.run(stop))?;
+        self.spawn(
+            "kafka-read",
+            format!("reading {topic}"),
+            |stop| -> Result<(), ReadError> { reader.run(stop) },
+        )?;
+        self.spawn("kafka-ends", format!("looking at the ends of {topic}"), |stop| {
+            lookout.run(stop);
+            Ok::<(), StartError>(())
+        })
+    }
+
+    fn spawn<E: Display>(
+        &mut self,
+        name: &str,
+        what: String,
+        work: impl FnOnce(&AtomicBool) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), StartError> {
+        let (stop, health) = (Arc::clone(&self.stop), Arc::clone(&self.health));
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || health.watch(&what, || work(&stop)))?;
         self.threads.push(thread);
         Ok(())
     }
 
-    /// Resolves when consuming ended for good, with why.
-    pub async fn failure(&self) -> ConsumerFailure {
-        let mut failure = self.failure.clone();
-        let waited = failure.wait_for(Option::is_some).await.map(|found| found.clone());
-        match waited {
-            Ok(Some(found)) => found,
-            // Both readers are gone without a word: they were told to stop.
-            Ok(None) | Err(_) => std::future::pending().await,
-        }
+    /// Whether both topics are being read.
+    pub fn health(&self) -> Arc<KafkaHealth> {
+        Arc::clone(&self.health)
     }
 
     /// What is counted, per topic.
@@ -204,9 +191,8 @@ impl Consumer {
     pub fn stop(mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a consumer thread panicked");
-            }
+            // What it panicked with was told where it ended.
+            let _ = thread.join();
         }
     }
 }
@@ -226,47 +212,39 @@ fn owned(settings: &KafkaSettings, partitions: u32) -> Result<Vec<u32>, StartErr
     }
 }
 
-fn reader(settings: &KafkaSettings, topic: &Arc<str>, numbers: &[u32], with: With) -> Result<Reader, StartError> {
+/// A topic that is about to be read.
+struct Planned {
+    consumer: Arc<BaseConsumer<Watching>>,
+    watching: Watching,
+    plans: Vec<Resume>,
+}
+
+fn plan(
+    settings: &KafkaSettings,
+    store: &Store,
+    origin: &Origin,
+    topic: &Arc<str>,
+    numbers: &[u32],
+) -> Result<Planned, StartError> {
     let watching = Watching::default();
     let mut config = settings.consumer();
     config.set("statistics.interval.ms", "250");
     let consumer: BaseConsumer<Watching> = config.create_with_context(watching.clone())?;
-    let plans: Result<Vec<Resume>, StartError> = numbers
-        .iter()
-        .map(|number| {
-            let (cluster, topic) = (Arc::clone(&with.origin.cluster), Arc::clone(topic));
-            let partition = KafkaPartition {
-                cluster,
-                topic,
-                partition: *number,
-            };
-            let held = with.store.position(&partition);
-            resume::plan(&consumer, partition, held, now())
-        })
-        .collect();
-    let plans = plans?;
-    let begins = plans.iter().map(|p| (p.partition.clone(), p.offset)).collect();
-    let watcher = settings.watcher().create()?;
-    let ends = Ends::new(
-        Arc::clone(topic),
-        begins,
-        watcher,
+    let plans = numbers.iter().map(|number| {
+        let partition = KafkaPartition {
+            cluster: Arc::clone(&origin.cluster),
+            topic: Arc::clone(topic),
+            partition: *number,
+        };
+        let held = store.position(&partition);
+        resume::plan(&consumer, partition, held, now())
+    });
+    let plans = plans.collect::<Result<_, _>>()?;
+    Ok(Planned {
+        consumer: Arc::new(consumer),
         watching,
-        with.store.clone(),
-        Arc::clone(&with.metrics),
-    );
-    Ok(Reader::new(consumer, plans, ends, with))
-}
-
-/// The clock, in whole microseconds.
-pub(super) fn now() -> Timestamp {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_micros())
-        .ok()
-        .and_then(Timestamp::from_micros)
-        .unwrap_or(Timestamp::MIN)
+        plans,
+    })
 }
 
 /// The id of the cluster behind `bootstrap.servers`: what evidence is bound to. Blocks.

@@ -1,158 +1,232 @@
 //! Up to which time the node holds everything (E3): when it last saw the end of a partition, less SKEW.
 //!
-//! The end is seen when librdkafka reports it, nothing came since, and the broker's watermarks have not moved since. An
-//! open transaction hides records that the broker has stamped already: while the last stable offset is behind the high
-//! watermark the horizon stands still, because those records will arrive with earlier times.
+//! The end is seen when everything before the broker's last stable offset was read **and is visible**, asked after the
+//! moment that the horizon moves to. An open transaction hides records that the broker has stamped already: while the last
+//! stable offset is behind the high watermark the horizon stands still, because those records will arrive with earlier
+//! times.
+//!
+//! Asking a broker blocks, for seconds where it does not answer. So it is done by a thread of its own, which shares with
+//! the reader no more than how far that has come ([`Progress`]).
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
+use tokio::runtime::Handle;
 use verdict_schemas::Timestamp;
 use verdict_store::{KafkaPartition, Store};
 
+use super::clock::now;
 use super::metrics::KafkaMetrics;
 
 /// SKEW (SEMANTICS, constants): how far two well-kept clocks may be apart.
 const SKEW_US: u64 = 2_000_000;
+/// How long a broker gets to answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the ends of the partitions are looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long the views get before a look is put off.
+const VISIBLE: Duration = Duration::from_millis(500);
+/// The most looks that leave out a partition whose broker does not answer.
+const MOST_LEFT_OUT: u32 = 16;
 
-/// The consumer's callbacks: librdkafka's log goes to ours, and its statistics say at which offset it saw the end.
+/// The consumer's callbacks: librdkafka's log goes to ours, and its statistics say at which offsets it saw the ends.
 #[derive(Clone, Default)]
 pub(super) struct Watching {
-    eof: Arc<Mutex<HashMap<i32, i64>>>,
+    news: Arc<Mutex<Option<Vec<(u32, u64)>>>>,
+}
+
+impl Watching {
+    /// What the statistics said since the last call.
+    pub(super) fn news(&self) -> Option<Vec<(u32, u64)>> {
+        self.news.lock().take()
+    }
 }
 
 impl ClientContext for Watching {
     fn stats(&self, statistics: Statistics) {
-        let mut eof = self.eof.lock();
-        // One consumer reads one topic.
-        for topic in statistics.topics.values() {
-            eof.extend(topic.partitions.values().map(|p| (p.partition, p.eof_offset)));
-        }
+        // One consumer reads one topic. Where records wait to be polled, those before the end may be among them.
+        let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
+        let ends = partitions.filter(|p| p.fetchq_cnt == 0).filter_map(|p| {
+            let end = u64::try_from(p.eof_offset).ok()?;
+            Some((u32::try_from(p.partition).ok()?, end))
+        });
+        *self.news.lock() = Some(ends.collect());
+    }
+
+    /// Whatever is heard of here is returned by the poll as well, which says what is to be said of it. (The end of a
+    /// partition comes this way, too, and is no error.)
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka");
     }
 }
 
 impl ConsumerContext for Watching {}
 
-/// The consumer's view of one partition's end.
+/// How far the reader has come.
 #[derive(Debug)]
+pub(super) struct Progress(Mutex<Vec<End>>);
+
+/// The reader's view of one partition's end.
+#[derive(Clone, Debug)]
 struct End {
     partition: KafkaPartition,
     /// The next offset to be read.
     next: u64,
-    /// Was the end reported, and has nothing come since?
-    reached: bool,
+    /// The last end that was seen, every record before which was read.
+    eof: Option<u64>,
 }
 
-/// Watches the ends of the partitions of one topic.
-pub(super) struct Ends {
-    topic: Arc<str>,
-    ends: Vec<End>,
-    watcher: BaseConsumer,
-    watching: Watching,
-    store: Store,
-    metrics: Arc<KafkaMetrics>,
+impl Progress {
+    /// Of these partitions, each read from its offset on.
+    pub(super) fn new(partitions: impl IntoIterator<Item = (KafkaPartition, u64)>) -> Self {
+        let ends = partitions.into_iter().map(|(partition, next)| End {
+            partition,
+            next,
+            eof: None,
+        });
+        Self(Mutex::new(ends.collect()))
+    }
+
+    /// This offset is read next.
+    pub(super) fn next(&self, partition: u32, offset: u64) {
+        let mut ends = self.0.lock();
+        if let Some(end) = ends.iter_mut().find(|end| end.partition.partition == partition) {
+            end.next = offset;
+        }
+    }
+
+    /// Every record before these offsets was read.
+    pub(super) fn saw(&self, seen: &[(u32, u64)]) {
+        let mut ends = self.0.lock();
+        for end in &mut *ends {
+            let seen = seen.iter().find(|(partition, _)| *partition == end.partition.partition);
+            end.eof = seen.map(|(_, offset)| *offset).or(end.eof);
+        }
+    }
 }
 
-impl Ends {
-    pub(super) fn new(
-        topic: Arc<str>,
-        partitions: Vec<(KafkaPartition, u64)>,
-        watcher: BaseConsumer,
-        watching: Watching,
-        store: Store,
-        metrics: Arc<KafkaMetrics>,
-    ) -> Self {
-        for (partition, _) in &partitions {
-            // From here on the horizon is Kafka's, and nothing is known of its end yet.
-            store.set_horizon(partition, Timestamp::MIN);
-        }
-        let ends = partitions
-            .into_iter()
-            .map(|(partition, next)| End {
-                partition,
-                next,
-                reached: false,
-            })
-            .collect();
-        Self {
-            topic,
-            ends,
-            watcher,
-            watching,
-            store,
-            metrics,
-        }
-    }
+/// Looks at the ends of the partitions of one topic.
+pub(super) struct Lookout {
+    pub(super) consumer: Arc<BaseConsumer<Watching>>,
+    /// Sees records of open transactions, too.
+    pub(super) uncommitted: BaseConsumer,
+    pub(super) progress: Arc<Progress>,
+    pub(super) store: Store,
+    pub(super) metrics: Arc<KafkaMetrics>,
+    pub(super) runtime: Handle,
+}
 
-    /// The topic.
-    pub(super) fn topic(&self) -> Arc<str> {
-        Arc::clone(&self.topic)
-    }
+/// A partition at a look.
+struct Look {
+    end: End,
+    /// The moment before the broker was asked.
+    before: Timestamp,
+    stable: u64,
+    whole: u64,
+}
 
-    /// A record came.
-    pub(super) fn read(&mut self, partition: u32, offset: u64) {
-        for end in self.ends.iter_mut().filter(|end| end.partition.partition == partition) {
-            end.next = offset + 1;
-            end.reached = false;
+impl Lookout {
+    /// Until told to stop.
+    pub(super) fn run(self, stop: &AtomicBool) {
+        // Of each partition: how often in a row its broker did not answer, and how many looks it is left out for that.
+        let mut silent = vec![(0_u32, 0_u32); self.progress.0.lock().len()];
+        while !stop.load(Ordering::Relaxed) {
+            self.look(&mut silent, stop);
+            std::thread::sleep(LOOK);
         }
     }
 
-    /// librdkafka reported the end of a partition: everything before it was handed out.
-    pub(super) fn end_of(&mut self, partition: u32) {
-        for end in self.ends.iter_mut().filter(|end| end.partition.partition == partition) {
-            end.reached = true;
-        }
-    }
-
-    /// Looks at the broker's watermarks, and moves the horizon of each partition whose end is seen. To be called when
-    /// everything read is visible.
-    pub(super) fn look<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>, now: impl Fn() -> Timestamp) {
-        let mut lag = Vec::with_capacity(self.ends.len());
-        let mut caught_up = true;
-        for end in &self.ends {
-            let before = now();
-            let number = end.partition.partition.cast_signed();
-            let stable = consumer.fetch_watermarks(&end.partition.topic, number, TIMEOUT);
-            let whole = self.watcher.fetch_watermarks(&end.partition.topic, number, TIMEOUT);
-            let (Ok((_, stable)), Ok((_, whole))) = (stable, whole) else {
-                caught_up = false;
+    fn look(&self, silent: &mut [(u32, u32)], stop: &AtomicBool) {
+        let mut looks = Vec::with_capacity(silent.len());
+        for (place, (times, left_out)) in silent.iter_mut().enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if *left_out > 0 {
+                *left_out -= 1;
                 continue;
-            };
-            let (stable, whole) = (stable.max(0).cast_unsigned(), whole.max(0).cast_unsigned());
-            let eof = self
-                .watching
-                .eof
-                .lock()
-                .get(&number)
-                .and_then(|eof| u64::try_from(*eof).ok());
-            let seen = end.is_seen(stable, whole, eof);
-            let behind = if seen { 0 } else { stable.saturating_sub(end.next) };
-            lag.push((end.partition.topic.to_string(), end.partition.partition, behind));
-            if seen {
-                self.store.set_horizon(&end.partition, before.minus_micros(SKEW_US));
-            } else {
-                caught_up = false;
+            }
+            match self.ask(place) {
+                Some(look) => {
+                    *times = 0;
+                    looks.push(look);
+                }
+                None => {
+                    *left_out = (1 << (*times).min(MOST_LEFT_OUT.ilog2())) - 1;
+                    *times = times.saturating_add(1);
+                }
             }
         }
-        self.metrics.set_lag(lag, caught_up);
+        let lag = looks.iter().map(|look| {
+            let partition = &look.end.partition;
+            (partition.topic.to_string(), partition.partition, look.behind())
+        });
+        self.metrics.set_lag(lag.collect());
+        let visible = looks.iter().map(|look| self.is_visible(look));
+        let visible = self.runtime.block_on(futures::future::join_all(visible));
+        let mut caught_up = looks.len() == silent.len();
+        for (look, visible) in looks.iter().zip(visible) {
+            if visible && look.is_seen() {
+                self.store
+                    .set_horizon(&look.end.partition, look.before.minus_micros(SKEW_US));
+            }
+            // What an open transaction holds back is not there to be read yet.
+            caught_up &= visible && look.behind() == 0;
+        }
+        if caught_up {
+            self.metrics.set_caught_up();
+        }
+    }
+
+    /// Asks the broker; `None` when it does not answer in time.
+    fn ask(&self, place: usize) -> Option<Look> {
+        let partition = self.progress.0.lock().get(place)?.partition.clone();
+        let (topic, number) = (&*partition.topic, partition.partition.cast_signed());
+        let before = now();
+        let (_, stable) = self.consumer.fetch_watermarks(topic, number, TIMEOUT).ok()?;
+        let (_, whole) = self.uncommitted.fetch_watermarks(topic, number, TIMEOUT).ok()?;
+        // How far the reader has come is looked at after the broker answered: then nothing before `stable` is missed.
+        let end = self.progress.0.lock().get(place)?.clone();
+        Some(Look {
+            end,
+            before,
+            stable: stable.max(0).cast_unsigned(),
+            whole: whole.max(0).cast_unsigned(),
+        })
+    }
+
+    /// Is every record before the last stable offset that was read visible, too?
+    async fn is_visible(&self, look: &Look) -> bool {
+        match look.stable.min(look.end.next).checked_sub(1) {
+            None => true,
+            Some(last) => self.store.wait_position(&look.end.partition, last, VISIBLE).await,
+        }
     }
 }
 
-impl End {
-    /// Is everything that the broker held read? `stable`: its last stable offset; `whole`: its high watermark; `eof`:
-    /// where the end was when it was last reported.
-    fn is_seen(&self, stable: u64, whole: u64, eof: Option<u64>) -> bool {
-        // A transaction is open: what it holds back is older than now.
-        let open_transaction = stable < whole;
+impl Look {
+    /// Offsets between the last stable one and what was read.
+    fn behind(&self) -> u64 {
         // Between the next offset and the end there may be markers and aborted records, which are never handed out.
-        let only_markers_left = self.reached && eof == Some(stable);
-        !open_transaction && (self.next >= stable || only_markers_left)
+        let only_markers_left = self.end.eof.is_some_and(|eof| eof >= self.stable);
+        if only_markers_left {
+            0
+        } else {
+            self.stable.saturating_sub(self.end.next)
+        }
+    }
+
+    /// Is everything that the broker held read?
+    fn is_seen(&self) -> bool {
+        // A transaction is open: what it holds back is older than now.
+        let open_transaction = self.stable < self.whole;
+        !open_transaction && self.behind() == 0
     }
 }
 
@@ -162,26 +236,45 @@ mod tests {
 
     #[test]
     fn the_end_is_seen_only_when_nothing_can_still_come_from_before_it() {
-        let partition = KafkaPartition {
+        let look = |next, eof, stable, whole| Look {
+            end: End {
+                partition: KafkaPartition {
+                    cluster: "c".into(),
+                    topic: "t".into(),
+                    partition: 0,
+                },
+                next,
+                eof,
+            },
+            before: Timestamp::MIN,
+            stable,
+            whole,
+        };
+        assert!(look(8, None, 8, 8).is_seen(), "read to the end");
+        assert!(!look(6, Some(6), 8, 8).is_seen(), "an end was seen, and it moved since");
+        assert!(look(6, Some(8), 8, 8).is_seen(), "only markers after the last record");
+        assert!(!look(6, Some(8), 9, 9).is_seen(), "something was appended since");
+        let open = look(8, Some(8), 8, 10);
+        assert!(!open.is_seen(), "a transaction is open");
+        assert_eq!(open.behind(), 0, "and there is nothing to read before it ends");
+    }
+
+    #[test]
+    fn progress_is_what_was_read_and_what_was_seen() {
+        let of = |partition| KafkaPartition {
             cluster: "c".into(),
             topic: "t".into(),
-            partition: 0,
+            partition,
         };
-        let end = |next, reached| End {
-            partition: partition.clone(),
-            next,
-            reached,
-        };
-        assert!(end(8, false).is_seen(8, 8, None), "read to the end");
-        assert!(
-            !end(6, false).is_seen(8, 8, Some(8)),
-            "the end was reported before the last record came"
-        );
-        assert!(
-            end(6, true).is_seen(8, 8, Some(8)),
-            "only markers after the last record"
-        );
-        assert!(!end(6, true).is_seen(9, 9, Some(8)), "something was appended since");
-        assert!(!end(8, true).is_seen(8, 10, Some(8)), "a transaction is open");
+        let progress = Progress::new([(of(3), 5), (of(7), 0)]);
+        progress.next(3, 6);
+        progress.saw(&[(7, 2), (9, 1)]);
+        progress.saw(&[(3, 8)]);
+        let ends = progress.0.lock();
+        let told: Vec<_> = ends
+            .iter()
+            .map(|end| (end.partition.partition, end.next, end.eof))
+            .collect();
+        assert_eq!(told, [(3, 6, Some(8)), (7, 0, Some(2))]);
     }
 }

@@ -31,9 +31,12 @@ impl KafkaMetrics {
         self.gaps.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn set_lag(&self, lag: Vec<(String, u32, u64)>, caught_up: bool) {
+    pub(super) fn set_lag(&self, lag: Vec<(String, u32, u64)>) {
         *self.lag.lock() = lag;
-        self.caught_up.store(caught_up, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_caught_up(&self) {
+        self.caught_up.store(true, Ordering::Relaxed);
     }
 
     /// Records handed to the store since the start.
@@ -61,7 +64,7 @@ impl KafkaMetrics {
         self.unrouted.load(Ordering::Relaxed)
     }
 
-    /// Was the end of every partition seen, the last time it was looked for?
+    /// Was the end of every partition seen once since the start?
     pub fn is_caught_up(&self) -> bool {
         self.caught_up.load(Ordering::Relaxed)
     }

@@ -1,63 +1,67 @@
-//! One topic's loop: read a batch, hand it to the store, look at the end.
+//! One topic's reader: takes what the poller heard, hands it to the store, and says how far it has come.
+//!
+//! It waits for the store, whose queue is bounded, and for nothing else: schemas are asked for beside it
+//! ([`super::registry`]), the ends of partitions looked at beside it ([`super::horizon`]).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use rdkafka::types::RDKafkaErrorCode;
-use tokio::runtime::Handle;
-use verdict_store::{Gap, Incoming, KafkaPartition, LastStored, LogHead, PendingCommit, Store, payload_digest};
+use verdict_store::{
+    AppendError, AppendReceipt, Gap, Incoming, KafkaPartition, LastStored, PendingCommit, Store, payload_digest,
+};
 
-use super::consumer::{ReadError, StartError, now};
-use super::horizon::{Ends, Watching};
+use super::clock::now;
+use super::error::{ReadError, StartError};
+use super::horizon::{Progress, Watching};
 use super::metrics::KafkaMetrics;
+use super::poll::{Heard, Read};
 use super::registry::Registry;
 use super::resume::{self, Resume};
-use super::route::Origin;
+use crate::seldom::Seldom;
 
-/// The most records in a batch.
+/// The most records in a batch, and the most bytes, give or take a chunk.
 const BATCH_RECORDS: usize = 10_000;
-/// The most bytes of values in a batch.
 const BATCH_BYTES: usize = 8 << 20;
-/// How long the first record of a batch is waited for.
+/// How long a chunk is waited for before what was committed meanwhile is looked at.
 const WAIT: Duration = Duration::from_millis(100);
 /// How many batches may be on their way to the disk at once.
 const IN_FLIGHT: usize = 3;
-/// How often the ends of the partitions are looked at, and schemas asked for again.
-const LOOK: Duration = Duration::from_millis(500);
-/// How long the views get before a look is put off.
-const VISIBLE: Duration = Duration::from_millis(500);
+/// How long is waited when Kafka does not say where to go on.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Reads one topic into the store.
 pub(super) struct Reader {
-    consumer: BaseConsumer<Watching>,
-    store: Store,
-    origin: Origin,
+    with: With,
     plans: Vec<Resume>,
-    ends: Ends,
-    metrics: Arc<KafkaMetrics>,
-    registry: Registry,
-    runtime: Handle,
+    /// Per partition, the offset that comes next; later ones may come where markers and aborted records are between.
+    next: HashMap<u32, u64>,
     /// Per partition, the record that must come first.
     verify: HashMap<u32, (KafkaPartition, LastStored)>,
+    /// Partitions in which a batch of the broker's may have been passed over since their last record.
+    suspect: HashSet<u32>,
     batch: Batch,
     pending: VecDeque<(PendingCommit, HashMap<u32, u64>)>,
-    /// Where the logs of the last commit ended.
-    heads: Vec<LogHead>,
+    trouble: Seldom,
 }
 
-/// What a reader works with, whichever topic it reads.
+/// What a reader works with.
 pub(super) struct With {
+    pub(super) consumer: Arc<BaseConsumer<Watching>>,
+    pub(super) cluster: Arc<str>,
+    pub(super) topic: Arc<str>,
     pub(super) store: Store,
-    pub(super) origin: Origin,
+    pub(super) heard: Receiver<Vec<Heard>>,
+    /// Tells the poller that the partitions are assigned.
+    pub(super) assigned: Sender<()>,
+    pub(super) progress: Arc<Progress>,
     pub(super) metrics: Arc<KafkaMetrics>,
     pub(super) registry: Registry,
-    pub(super) runtime: Handle,
 }
 
 #[derive(Default)]
@@ -70,45 +74,37 @@ struct Batch {
 }
 
 impl Reader {
-    pub(super) fn new(consumer: BaseConsumer<Watching>, plans: Vec<Resume>, ends: Ends, with: With) -> Self {
-        let With {
-            store,
-            origin,
-            metrics,
-            registry,
-            runtime,
-        } = with;
-        let (verify, batch, pending, heads) = (HashMap::new(), Batch::default(), VecDeque::new(), Vec::new());
+    pub(super) fn new(plans: Vec<Resume>, with: With) -> Self {
         Self {
-            consumer,
-            store,
-            origin,
+            with,
             plans,
-            ends,
-            metrics,
-            registry,
-            runtime,
-            verify,
-            batch,
-            pending,
-            heads,
+            next: HashMap::new(),
+            verify: HashMap::new(),
+            suspect: HashSet::new(),
+            batch: Batch::default(),
+            pending: VecDeque::new(),
+            trouble: Seldom::new(),
         }
     }
 
     /// Until told to stop, or until reading on would damage evidence.
     pub(super) fn run(mut self, stop: &AtomicBool) -> Result<(), ReadError> {
         self.begin()?;
-        let mut looked = Instant::now();
         while !stop.load(Ordering::Relaxed) {
-            self.fill()?;
+            match self.with.heard.recv_timeout(WAIT) {
+                Ok(chunk) => self.take(chunk, stop)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                // The poller has said why.
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            while self.batch.records.len() < BATCH_RECORDS && self.batch.bytes < BATCH_BYTES {
+                let Ok(chunk) = self.with.heard.try_recv() else { break };
+                self.take(chunk, stop)?;
+            }
             self.hand_over()?;
-            if looked.elapsed() >= LOOK {
-                self.settle()?;
-                if self.is_visible() {
-                    self.ends.look(&self.consumer, now);
-                }
-                self.registry.retry_waiting();
-                looked = Instant::now();
+            while let Some((commit, _)) = self.pending.front_mut() {
+                let Some(answer) = commit.try_wait() else { break };
+                self.settled(answer)?;
             }
         }
         self.settle()
@@ -117,118 +113,129 @@ impl Reader {
     /// Records the gaps, and assigns every partition at its offset.
     fn begin(&mut self) -> Result<(), ReadError> {
         let plans = std::mem::take(&mut self.plans);
+        self.verify.clear();
         for plan in &plans {
+            let partition = plan.partition.partition;
             if let Some(gap) = &plan.gap {
                 self.lost(gap.clone());
-                self.batch.next.insert(plan.partition.partition, plan.offset);
+                self.batch.next.insert(partition, plan.offset);
             }
             if let Some(last) = &plan.verify {
-                self.verify
-                    .insert(plan.partition.partition, (plan.partition.clone(), last.clone()));
+                self.verify.insert(partition, (plan.partition.clone(), last.clone()));
             }
+            self.next.insert(partition, plan.offset);
+            self.with.progress.next(partition, plan.offset);
         }
-        self.assign(plans.iter().map(|p| (&p.partition, p.offset)))?;
-        self.hand_over()
-    }
-
-    fn assign<'a>(&self, at: impl Iterator<Item = (&'a KafkaPartition, u64)>) -> Result<(), KafkaError> {
         let mut list = TopicPartitionList::new();
-        for (partition, offset) in at {
-            let offset = Offset::Offset(offset.cast_signed());
-            list.add_partition_offset(&partition.topic, partition.partition.cast_signed(), offset)?;
+        for plan in &plans {
+            let offset = Offset::Offset(plan.offset.cast_signed());
+            list.add_partition_offset(&self.with.topic, plan.partition.partition.cast_signed(), offset)?;
         }
-        self.consumer.assign(&list)
+        self.with.consumer.assign(&list)?;
+        // A poller that is gone has said why.
+        let _ = self.with.assigned.send(());
+        self.hand_over()
     }
 
     fn lost(&mut self, gap: Gap) {
         tracing::error!(partition = %gap.partition, from = gap.from, to = gap.to, "{}; recorded as a gap", gap.reason);
-        self.metrics.lost();
+        self.with.metrics.lost();
         self.batch.gaps.push(gap);
     }
 
-    /// Reads until the batch is full or nothing more is there.
-    fn fill(&mut self) -> Result<(), ReadError> {
-        let mut wait = WAIT;
-        while self.batch.records.len() < BATCH_RECORDS && self.batch.bytes < BATCH_BYTES {
-            let Some(polled) = self.consumer.poll(wait) else {
-                return Ok(());
-            };
-            wait = Duration::ZERO;
-            // The message borrows the consumer, so what it says is taken out before anything of ours is changed.
-            let read = match polled {
-                Ok(message) => Read::of(&message, &self.origin)?,
-                Err(KafkaError::PartitionEOF(partition)) => {
-                    self.ends.end_of(partition.cast_unsigned());
-                    continue;
+    fn take(&mut self, chunk: Vec<Heard>, stop: &AtomicBool) -> Result<(), ReadError> {
+        for heard in chunk {
+            match heard {
+                Heard::Record(read) => self.record(*read)?,
+                Heard::End => {}
+                Heard::Ends(ends) => self.with.progress.saw(&ends),
+                Heard::Unreadable(error) => {
+                    self.troubled(&error);
+                    self.suspect.extend(self.next.keys());
                 }
-                Err(error) => {
-                    self.failed(&error)?;
-                    return Ok(());
+                Heard::OffsetGone => {
+                    self.with.metrics.failed();
+                    self.resume(stop)?;
                 }
-            };
-            self.take(read)?;
+                Heard::TopicGone => {
+                    return Err(ReadError::Start(StartError::Recreated {
+                        partition: self.with.topic.to_string(),
+                        reason: "the topic is gone".to_owned(),
+                    }));
+                }
+                Heard::Fatal(error) => return Err(ReadError::Kafka(error)),
+                Heard::Trouble(error) => self.troubled(&error),
+            }
         }
         Ok(())
     }
 
-    fn take(&mut self, read: Read) -> Result<(), ReadError> {
-        if let Some((partition, expected)) = self.verify.remove(&read.partition) {
-            check(&partition, &expected, &read)?;
+    /// Kafka has trouble that it may get over by itself.
+    fn troubled(&self, error: &KafkaError) {
+        self.with.metrics.failed();
+        if let Some(times) = self.trouble.again(Instant::now()) {
+            tracing::warn!(topic = %self.with.topic, %error, times, "kafka; trying again");
+        }
+    }
+
+    fn record(&mut self, read: Read) -> Result<(), ReadError> {
+        let partition = read.partition;
+        if let Some((of, expected)) = self.verify.remove(&partition) {
+            check(&of, &expected, &read)?;
             if read.offset <= expected.offset {
                 // It is in the store already.
-                self.ends.read(read.partition, read.offset);
+                self.moved(partition, read.offset + 1);
                 return Ok(());
             }
         }
-        if let Some(id) = Registry::id_of(&read.incoming.value) {
-            self.registry.prepare(id);
+        let next = self.next.get(&partition).copied().unwrap_or_default();
+        if self.suspect.remove(&partition) && read.offset > next {
+            let gap = Gap {
+                partition: self.partition(partition),
+                from: next,
+                to: read.offset,
+                reason:
+                    "a batch of the broker's could not be read (markers of transactions may be among these offsets)"
+                        .to_owned(),
+                noticed_at: now(),
+            };
+            self.lost(gap);
         }
-        self.ends.read(read.partition, read.offset);
-        self.batch.next.insert(read.partition, read.offset + 1);
-        self.batch.bytes += read.incoming.value.len();
+        self.with.registry.want(&read.incoming);
+        self.moved(partition, read.offset + 1);
+        self.batch.next.insert(partition, read.offset + 1);
+        self.batch.bytes += read.bytes();
         self.batch.unrouted += usize::from(read.incoming.route.is_some());
         self.batch.records.push(read.incoming);
         Ok(())
     }
 
-    /// An error that librdkafka reports. It tries again by itself, except where the offset is gone.
-    fn failed(&mut self, error: &KafkaError) -> Result<(), ReadError> {
-        self.metrics.failed();
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => self.resume(),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                Err(ReadError::Start(StartError::Recreated {
-                    partition: format!("{} or {}", self.origin.events_topic, self.origin.platform_topic),
-                    reason: "the topic is gone".to_owned(),
-                }))
-            }
-            Some(RDKafkaErrorCode::Fatal) => Err(ReadError::Kafka(error.clone())),
-            _ => {
-                tracing::warn!(%error, "kafka; trying again");
-                Ok(())
-            }
-        }
+    fn moved(&mut self, partition: u32, next: u64) {
+        self.next.insert(partition, next);
+        self.with.progress.next(partition, next);
     }
 
-    /// Plans every partition of the assignment anew: retention was quicker than we were.
-    fn resume(&mut self) -> Result<(), ReadError> {
+    /// Plans every partition of the assignment anew: retention was quicker than we were. The poller waits meanwhile.
+    fn resume(&mut self, stop: &AtomicBool) -> Result<(), ReadError> {
         self.hand_over()?;
         self.settle()?;
-        let assigned = self.consumer.assignment()?;
-        let mut plans = Vec::new();
-        for element in assigned.elements() {
-            let partition = KafkaPartition {
-                cluster: Arc::clone(&self.origin.cluster),
-                topic: element.topic().into(),
-                partition: element.partition().cast_unsigned(),
-            };
-            let held = self.store.position(&partition);
-            let plan = resume::plan(&self.consumer, partition, held, now())?;
-            plans.push(plan);
+        while !stop.load(Ordering::Relaxed) {
+            let partitions: Vec<_> = self.next.keys().map(|number| self.partition(*number)).collect();
+            let plans = partitions.into_iter().map(|partition| {
+                let held = self.with.store.position(&partition);
+                resume::plan(&self.with.consumer, partition, held, now())
+            });
+            match plans.collect() {
+                Ok(plans) => {
+                    self.plans = plans;
+                    return self.begin();
+                }
+                Err(StartError::Kafka(error)) => self.troubled(&error),
+                Err(other) => return Err(other.into()),
+            }
+            std::thread::sleep(AGAIN);
         }
-        self.plans = plans;
-        self.verify.clear();
-        self.begin()
+        Ok(())
     }
 
     /// Hands the batch to the store, which waits while its queue is full: that is the back-pressure.
@@ -237,29 +244,20 @@ impl Reader {
             return Ok(());
         }
         let batch = std::mem::take(&mut self.batch);
-        self.metrics.taken(batch.records.len(), batch.bytes, batch.unrouted);
-        let topic = self.topic();
-        let next = batch
-            .next
-            .iter()
-            .map(|(partition, next)| (self.partition(&topic, *partition), *next))
-            .collect();
-        let commit = self.store.append_kafka(batch.records, next, batch.gaps)?;
+        self.with
+            .metrics
+            .taken(batch.records.len(), batch.bytes, batch.unrouted);
+        let next = batch.next.iter();
+        let next = next.map(|(partition, next)| (self.partition(*partition), *next));
+        let commit = self
+            .with
+            .store
+            .append_kafka(batch.records, next.collect(), batch.gaps)?;
         self.pending.push_back((commit, batch.next));
         while self.pending.len() > IN_FLIGHT {
             self.settle_oldest()?;
         }
         Ok(())
-    }
-
-    /// Is everything that is durable visible, too? Views are made in the order of commits, so the last one tells.
-    fn is_visible(&self) -> bool {
-        let heads = self.heads.iter();
-        let visible = heads.map(|head| self.store.wait_visible(&head.name, head.size, VISIBLE));
-        self.runtime
-            .block_on(futures::future::join_all(visible))
-            .into_iter()
-            .all(|visible| visible)
     }
 
     /// Waits until everything handed over is durable.
@@ -272,10 +270,16 @@ impl Reader {
 
     fn settle_oldest(&mut self) -> Result<(), ReadError> {
         if let Some((commit, next)) = self.pending.pop_front() {
-            let receipt = commit.wait()?;
-            if !receipt.logs.is_empty() {
-                self.heads = receipt.logs;
-            }
+            commit.wait()?;
+            self.tell_lag_tools(&next);
+        }
+        Ok(())
+    }
+
+    /// The oldest commit was answered.
+    fn settled(&mut self, answer: Result<AppendReceipt, AppendError>) -> Result<(), ReadError> {
+        answer?;
+        if let Some((_, next)) = self.pending.pop_front() {
             self.tell_lag_tools(&next);
         }
         Ok(())
@@ -284,50 +288,26 @@ impl Reader {
     /// Commits to Kafka what the store holds. Nothing depends on it.
     fn tell_lag_tools(&self, next: &HashMap<u32, u64>) {
         let mut list = TopicPartitionList::new();
-        let topic = self.topic();
         for (partition, next) in next {
             let offset = Offset::Offset(next.cast_signed());
             if list
-                .add_partition_offset(&topic, partition.cast_signed(), offset)
+                .add_partition_offset(&self.with.topic, partition.cast_signed(), offset)
                 .is_err()
             {
                 return;
             }
         }
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+        if let Err(error) = self.with.consumer.commit(&list, CommitMode::Async) {
             tracing::debug!(%error, "kafka did not take the committed offsets");
         }
     }
 
-    fn topic(&self) -> Arc<str> {
-        self.ends.topic()
-    }
-
-    fn partition(&self, topic: &Arc<str>, partition: u32) -> KafkaPartition {
+    fn partition(&self, partition: u32) -> KafkaPartition {
         KafkaPartition {
-            cluster: Arc::clone(&self.origin.cluster),
-            topic: Arc::clone(topic),
+            cluster: Arc::clone(&self.with.cluster),
+            topic: Arc::clone(&self.with.topic),
             partition,
         }
-    }
-}
-
-/// A record, taken out of librdkafka's buffer.
-struct Read {
-    partition: u32,
-    offset: u64,
-    incoming: Incoming,
-}
-
-impl Read {
-    fn of(message: &BorrowedMessage<'_>, origin: &Origin) -> Result<Self, ReadError> {
-        let incoming = origin.incoming(message)?;
-        let (partition, offset) = (message.partition().cast_unsigned(), message.offset().cast_unsigned());
-        Ok(Self {
-            partition,
-            offset,
-            incoming,
-        })
     }
 }
 

@@ -13,7 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use verdict_schemas::Timestamp;
 use verdict_store::{Gap, KafkaPartition, LastStored, Position};
 
-use super::consumer::StartError;
+use super::error::StartError;
 
 pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -123,6 +123,7 @@ mod tests {
         Some(Position {
             first: 0,
             next,
+            broker_time: None,
             last: Some(last),
         })
     }

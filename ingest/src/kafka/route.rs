@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Headers, Timestamp as KafkaTimestamp};
+use rdkafka::message::{BorrowedMessage, Timestamp as KafkaTimestamp};
 use verdict_schemas::{TenantId, Timestamp};
-use verdict_store::{Incoming, LogName, Provenance, RouteFlag, SourcePosition};
+use verdict_store::{Incoming, LogName, Provenance, RawTime, RouteFlag, SourcePosition};
 
+use super::headers::headers;
 use super::partitioner::partition_of;
 
 /// What of a source stays the same from record to record.
@@ -20,22 +21,9 @@ pub(super) struct Origin {
     pub(super) partitions: u32,
 }
 
-/// A record that the broker did not stamp itself: the topic's configuration was changed under us.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "record {offset} of {topic}/{partition} has no append time of the broker: set message.timestamp.type=LogAppendTime on \
-     the topic (kafka-configs --alter --entity-type topics --entity-name {topic} --add-config \
-     message.timestamp.type=LogAppendTime)"
-)]
-pub(super) struct NoAppendTime {
-    topic: String,
-    partition: i32,
-    offset: i64,
-}
-
 impl Origin {
     /// A record as the store takes it: its bytes as they are, and the log that it goes to.
-    pub(super) fn incoming(&self, message: &BorrowedMessage<'_>) -> Result<Incoming, NoAppendTime> {
+    pub(super) fn incoming(&self, message: &BorrowedMessage<'_>) -> Incoming {
         let is_platform = message.topic() == &*self.platform_topic;
         let topic = if is_platform {
             &self.platform_topic
@@ -43,20 +31,11 @@ impl Origin {
             &self.events_topic
         };
         let partition = message.partition().cast_unsigned();
-        let raw_time = match message.timestamp() {
-            KafkaTimestamp::LogAppendTime(millis) => millis.checked_mul(1000).and_then(Timestamp::from_micros),
-            KafkaTimestamp::CreateTime(_) | KafkaTimestamp::NotAvailable => None,
-        };
-        let raw_time = raw_time.ok_or_else(|| NoAppendTime {
-            topic: message.topic().to_owned(),
-            partition: message.partition(),
-            offset: message.offset(),
-        })?;
         let (log, route) = match is_platform {
             true => (LogName::Tenant(TenantId::platform()), None),
             false => self.route(message.key(), partition),
         };
-        Ok(Incoming {
+        Incoming {
             log,
             source: SourcePosition::Kafka {
                 cluster: Arc::clone(&self.cluster),
@@ -67,11 +46,11 @@ impl Origin {
             key: message.key().map(Bytes::copy_from_slice),
             headers: headers(message),
             value: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
-            raw_time: Some(raw_time),
+            raw_time: raw_time(message.timestamp()),
             provenance: Provenance::Claimed,
             dedup: None,
             route,
-        })
+        }
     }
 
     fn route(&self, key: Option<&[u8]>, partition: u32) -> (LogName, Option<RouteFlag>) {
@@ -92,12 +71,15 @@ impl Origin {
     }
 }
 
-/// The headers of a record, in their order.
-pub(super) fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Option<Bytes>)> {
-    let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
-    headers
-        .map(|h| (h.key.to_owned(), h.value.map(Bytes::copy_from_slice)))
-        .collect()
+/// A record's own time. One that the broker did not stamp (the topic was set to CreateTime once) is kept with what its
+/// emitter said; a time outside the years 1970 to 9999 is none.
+fn raw_time(stamp: KafkaTimestamp) -> RawTime {
+    let time = |millis: i64| millis.checked_mul(1000).and_then(Timestamp::from_micros);
+    match stamp {
+        KafkaTimestamp::LogAppendTime(millis) => time(millis).map_or(RawTime::Absent, RawTime::Broker),
+        KafkaTimestamp::CreateTime(millis) => time(millis).map_or(RawTime::Absent, RawTime::Emitter),
+        KafkaTimestamp::NotAvailable => RawTime::Absent,
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +109,24 @@ mod tests {
                 (LogName::Unrouted(partition), Some(flag)),
                 "{key:?}"
             );
+        }
+    }
+
+    #[test]
+    fn every_time_that_a_topic_can_hold_is_taken() {
+        let micros = |micros| Timestamp::from_micros(micros).unwrap();
+        let last = Timestamp::MAX.as_micros() / 1000;
+        for (stamp, expected) in [
+            (KafkaTimestamp::LogAppendTime(5), RawTime::Broker(micros(5000))),
+            (KafkaTimestamp::LogAppendTime(-2), RawTime::Absent),
+            (KafkaTimestamp::CreateTime(0), RawTime::Emitter(micros(0))),
+            (KafkaTimestamp::CreateTime(last), RawTime::Emitter(micros(last * 1000))),
+            (KafkaTimestamp::CreateTime(last + 1), RawTime::Absent),
+            (KafkaTimestamp::CreateTime(i64::MAX), RawTime::Absent),
+            (KafkaTimestamp::CreateTime(i64::MIN), RawTime::Absent),
+            (KafkaTimestamp::NotAvailable, RawTime::Absent),
+        ] {
+            assert_eq!(raw_time(stamp), expected, "{stamp:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::Serialize;
 use uuid::Uuid;
 use verdict_schemas::{Body, Timestamp};
-use verdict_store::{LeafIndex, LogId, Order, Snapshot, LogCut};
+use verdict_store::{LeafIndex, LogCut, LogId, Order, Snapshot};
 
 use crate::ask::Asking;
 use crate::cut::LogAt;

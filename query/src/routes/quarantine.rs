@@ -9,7 +9,7 @@ use verdict_store::{Flag, LeafIndex, Record, RouteFlag};
 
 use crate::ask::Asking;
 use crate::cut::LogAt;
-use crate::item::{PositionItem, one_line, provenance};
+use crate::item::{PositionItem, Stamp, one_line, provenance};
 use crate::params::{CUT, LIST};
 use crate::problem::{Answer, Code, Problem};
 use crate::question::{Question, Rest};
@@ -23,13 +23,14 @@ use crate::token::{place, read_place};
 const SHOWN: usize = 1024;
 
 /// The names of flags. Duplicates and unknown kinds are no fault: they are shown when they are asked for.
-const FLAGS: [(&str, &str); 6] = [
+const FLAGS: [(&str, &str); 7] = [
     ("malformed", "malformed"),
     ("awaiting_schema", "awaiting_schema"),
     ("unrouted", "unrouted"),
     ("event_conflict", "event_conflict"),
     ("duplicate", "duplicate"),
     ("unknown_kind", "unknown_kind"),
+    ("no_append_time", "no_append_time"),
 ];
 
 #[derive(Serialize)]
@@ -37,6 +38,8 @@ struct Item {
     tenant: String,
     index: u64,
     recorded_time: Timestamp,
+    #[serde(flatten)]
+    stamp: Option<Stamp>,
     flag: &'static str,
     #[serde(flatten)]
     why: Why,
@@ -93,6 +96,7 @@ impl From<Flag> for Why {
             Flag::AwaitingSchema { reference } => {
                 let schema = match reference {
                     SchemaRef::Confluent(id) => format!("confluent:{id}"),
+                    SchemaRef::Guid(guid) => format!("guid:{}", uuid::Uuid::from_bytes(guid)),
                     SchemaRef::Fingerprint(fingerprint) => format!("fingerprint:{fingerprint:016x}"),
                 };
                 Self {
@@ -116,6 +120,13 @@ impl From<Flag> for Why {
                 kind: Some(kind),
                 ..Self::default()
             },
+            Flag::NoAppendTime => {
+                let detail = "it counts, but the broker did not stamp it: the topic was not set to LogAppendTime";
+                Self {
+                    detail: Some(detail.to_owned()),
+                    ..Self::default()
+                }
+            }
         }
     }
 }
@@ -212,6 +223,7 @@ impl Item {
             tenant: question.cut.own.name.to_string(),
             index: record.index.0,
             recorded_time: record.recorded_time,
+            stamp: Stamp::of(record),
             flag: flag.as_str(),
             why: flag.into(),
             provenance,

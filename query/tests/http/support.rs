@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 use verdict_query::{Limits, QueryState, finish, router};
 use verdict_schemas::Timestamp;
 use verdict_store::access::Access;
-use verdict_store::{Incoming, LogName, Options, Provenance, SourcePosition, Store};
+use verdict_store::{Incoming, LogName, Options, Provenance, RawTime, SourcePosition, Store};
 
 /// A node in a temporary directory.
 pub(crate) struct Node {
@@ -136,7 +136,7 @@ impl Node {
             &at(0.0),
             event.to_string().into_bytes(),
         );
-        (incoming.source, incoming.raw_time, incoming.key) = (SourcePosition::Intake, None, None);
+        (incoming.source, incoming.raw_time, incoming.key) = (SourcePosition::Intake, RawTime::Now, None);
         self.store.append(vec![incoming]).await.unwrap();
     }
 
@@ -165,7 +165,7 @@ impl Node {
             key: Some(tenant.as_bytes().to_vec().into()),
             headers: Vec::new(),
             value: value.into(),
-            raw_time: Some(Timestamp::parse(recorded).unwrap()),
+            raw_time: RawTime::Broker(Timestamp::parse(recorded).unwrap()),
             provenance: Provenance::Claimed,
             dedup: None,
             route: None,

@@ -64,6 +64,14 @@ impl Compiled {
         })
     }
 
+    /// The schema of nothing.
+    pub(crate) fn null() -> Self {
+        Self {
+            types: vec![Type::Null],
+            root: TypeIndex(0),
+        }
+    }
+
     /// The type of a whole datum.
     pub(crate) fn root(&self) -> &Type {
         self.at(self.root)

@@ -9,10 +9,12 @@
 mod compile;
 mod read;
 mod released;
+mod whole;
 mod write;
 
 pub(crate) use compile::{Compiled, Type};
 pub(crate) use read::Input;
 pub use released::{avro_schema, fingerprint};
 pub(crate) use released::{current, known};
+pub(crate) use whole::whole;
 pub use write::{encode_avro, encode_confluent, encode_single_object};

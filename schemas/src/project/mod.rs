@@ -15,7 +15,7 @@ use std::borrow::Cow;
 pub use scope_ref::ScopeRef;
 
 use crate::check_log::{belongs, foreign};
-use crate::encoding::{Encoding, encoding};
+use crate::encoding::{Encoding, Framing, encoding};
 use crate::writer_schemas::{Resolved, resolve};
 use crate::{
     Body, Event, EventId, Interpretation, Kind, Outcome, Rejection, SchemaRef, TenantId, Timestamp, WriterSchemas,
@@ -96,8 +96,13 @@ pub struct Cited<'a> {
 }
 
 /// Projects a value as received. Accepts what [`interpret()`] accepts, and rejects the rest by the same rule.
-pub fn project<'a>(value: &'a [u8], content_type: Option<&str>, schemas: &dyn WriterSchemas) -> Projection<'a> {
-    let quick = match encoding(value, content_type) {
+pub fn project<'a, 'f>(
+    value: &'a [u8],
+    framing: impl Into<Framing<'f>>,
+    schemas: &dyn WriterSchemas,
+) -> Projection<'a> {
+    let framing = framing.into();
+    let quick = match encoding(value, framing) {
         Ok(Encoding::Json(value)) => json::decision(value),
         Ok(Encoding::Avro(reference, datum)) => match resolve(schemas, &reference) {
             Resolved::Known(schema) if schema.is_current_decision() => avro::decision(datum),
@@ -108,7 +113,7 @@ pub fn project<'a>(value: &'a [u8], content_type: Option<&str>, schemas: &dyn Wr
     if let Some(decision) = quick {
         return Projection::Decision(decision);
     }
-    match interpret(value, content_type, schemas) {
+    match interpret(value, framing, schemas) {
         Interpretation::Event(event) => match DecisionProjection::of(&event) {
             Some(decision) => Projection::Decision(decision.into_owned()),
             None => Projection::Other(Box::new(event)),

@@ -204,7 +204,7 @@ mod tests {
     use verdict_schemas::TenantId;
 
     use super::*;
-    use crate::{Incoming, Options, Provenance, SourcePosition, Store};
+    use crate::{Incoming, Options, Provenance, RawTime, SourcePosition, Store};
 
     #[test]
     fn how_long_the_view_thread_is_at_it_is_known_and_nothing_while_it_waits() {
@@ -217,7 +217,7 @@ mod tests {
             key: None,
             headers: Vec::new(),
             value: "{}".into(),
-            raw_time: None,
+            raw_time: RawTime::Now,
             provenance: Provenance::Claimed,
             dedup: None,
             route: None,

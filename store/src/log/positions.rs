@@ -3,9 +3,13 @@
 //!
 //! ```text
 //! source                cluster, topic: length and bytes; partition: u32 big-endian
-//! `p` ++ source         version u8 = 1 | first, next: varints | 0, or 1 ++ offset, log u32, index: varints ++ digest 32
+//! `p` ++ source         version u8 = 2 | first, next: varints | 0, or 1 ++ offset, log u32, index: varints ++ digest 32
+//!                       | the last time that the broker gave: varint, 0 for none, else microseconds + 1
 //! `g` ++ source ++ from u64   version u8 = 1 | to, noticed at: varints | reason: length and bytes
 //! ```
+//!
+//! Version 1 of a position has no time: then every record of the partition had one of the broker, and that of the last
+//! record stored is it.
 
 use rocksdb::{Direction, IteratorMode, WriteBatch};
 use verdict_merkle::LeafIndex;
@@ -18,7 +22,9 @@ use crate::layout::{Damaged, Reader, put_bytes, put_varint};
 use crate::names::{KafkaPartition, LogId};
 use crate::tables::Table;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const FIRST_VERSION: u8 = 1;
+const GAP_VERSION: u8 = 1;
 const POSITION: u8 = b'p';
 const GAP: u8 = b'g';
 
@@ -60,6 +66,7 @@ pub(crate) fn put(
             row.extend_from_slice(&last.digest);
         }
     }
+    put_varint(&mut row, position.broker_time.map_or(0, |time| micros(time) + 1));
     batch.put_cf(database.cf(Table::Positions)?, key(POSITION, partition), row);
     Ok(())
 }
@@ -68,9 +75,9 @@ pub(crate) fn put(
 pub(crate) fn put_gap(database: &Database, batch: &mut WriteBatch, gap: &Gap) -> Result<(), StoreError> {
     let mut key = key(GAP, &gap.partition);
     key.extend_from_slice(&gap.from.to_be_bytes());
-    let mut row = vec![VERSION];
+    let mut row = vec![GAP_VERSION];
     put_varint(&mut row, gap.to);
-    put_varint(&mut row, gap.noticed_at.as_micros().cast_unsigned());
+    put_varint(&mut row, micros(gap.noticed_at));
     put_bytes(&mut row, gap.reason.as_bytes());
     batch.put_cf(database.cf(Table::Positions)?, key, row);
     Ok(())
@@ -80,10 +87,27 @@ pub(crate) fn put_gap(database: &Database, batch: &mut WriteBatch, gap: &Gap) ->
 pub(crate) fn all(database: &Database) -> Result<Vec<(KafkaPartition, Position, Option<LogId>)>, StoreError> {
     let mut positions = Vec::new();
     for (key, row) in rows(database, POSITION)? {
-        let (partition, first, next, last) = decode(&key, &row).map_err(damaged)?;
+        let Decoded {
+            partition,
+            first,
+            next,
+            last,
+            broker_time,
+        } = decode(&key, &row).map_err(damaged)?;
         let log = last.as_ref().map(|last| last.log);
+        let broker_time = match (broker_time, &last) {
+            (Some(time), _) => time,
+            (None, Some(last)) => Some(last.raw_time(database)?),
+            (None, None) => None,
+        };
         let last = last.map(|last| last.named(database)).transpose()?;
-        positions.push((partition, Position { first, next, last }, log));
+        let position = Position {
+            first,
+            next,
+            broker_time,
+            last,
+        };
+        positions.push((partition, position, log));
     }
     Ok(positions)
 }
@@ -97,6 +121,12 @@ struct Last {
 }
 
 impl Last {
+    fn raw_time(&self, database: &Database) -> Result<Timestamp, StoreError> {
+        let record = super::read::record(database, self.log, self.index)?;
+        let record = record.ok_or_else(|| damaged(Damaged("a position names a record that there is not")))?;
+        Ok(record.raw_time)
+    }
+
     fn named(self, database: &Database) -> Result<LastStored, StoreError> {
         let state = super::state::by_id(database, self.log)?;
         let log = state
@@ -120,10 +150,11 @@ pub(crate) fn gaps(database: &Database) -> Result<Vec<Gap>, StoreError> {
         let from = u64::from_be_bytes(key.array()?);
         key.end()?;
         let mut row = Reader::new(row);
-        version(&mut row)?;
+        if row.u8()? != GAP_VERSION {
+            return Err(UNKNOWN_VERSION);
+        }
         let to = row.varint()?;
-        let noticed = i64::try_from(row.varint()?).ok().and_then(Timestamp::from_micros);
-        let noticed_at = noticed.ok_or(Damaged("a time is outside the years 1970 to 9999"))?;
+        let noticed_at = time(row.varint()?)?;
         Ok(Gap {
             partition,
             from,
@@ -138,15 +169,25 @@ pub(crate) fn gaps(database: &Database) -> Result<Vec<Gap>, StoreError> {
         .collect()
 }
 
-fn version(row: &mut Reader<'_>) -> Result<(), Damaged> {
-    if row.u8()? == VERSION {
-        Ok(())
-    } else {
-        Err(Damaged("the version of the row is unknown"))
-    }
+const UNKNOWN_VERSION: Damaged = Damaged("the version of the row is unknown");
+
+fn micros(time: Timestamp) -> u64 {
+    time.as_micros().cast_unsigned()
 }
 
-type Decoded = (KafkaPartition, u64, u64, Option<Last>);
+fn time(micros: u64) -> Result<Timestamp, Damaged> {
+    let time = i64::try_from(micros).ok().and_then(Timestamp::from_micros);
+    time.ok_or(Damaged("a time is outside the years 1970 to 9999"))
+}
+
+struct Decoded {
+    partition: KafkaPartition,
+    first: u64,
+    next: u64,
+    last: Option<Last>,
+    /// `None` where the row does not say.
+    broker_time: Option<Option<Timestamp>>,
+}
 
 fn decode(key: &[u8], row: &[u8]) -> Result<Decoded, Damaged> {
     let mut key = Reader::new(key);
@@ -154,7 +195,10 @@ fn decode(key: &[u8], row: &[u8]) -> Result<Decoded, Damaged> {
     let partition = parse_key(&mut key)?;
     key.end()?;
     let mut row = Reader::new(row);
-    version(&mut row)?;
+    let version = row.u8()?;
+    if !matches!(version, FIRST_VERSION | VERSION) {
+        return Err(UNKNOWN_VERSION);
+    }
     let (first, next) = (row.varint()?, row.varint()?);
     let last = match row.u8()? {
         0 => None,
@@ -165,8 +209,21 @@ fn decode(key: &[u8], row: &[u8]) -> Result<Decoded, Damaged> {
             digest: row.array()?,
         }),
     };
+    let broker_time = match version {
+        FIRST_VERSION => None,
+        _ => match row.varint()? {
+            0 => Some(None),
+            micros => Some(Some(time(micros - 1)?)),
+        },
+    };
     row.end()?;
-    Ok((partition, first, next, last))
+    Ok(Decoded {
+        partition,
+        first,
+        next,
+        last,
+        broker_time,
+    })
 }
 
 fn damaged(damage: Damaged) -> StoreError {
@@ -182,4 +239,74 @@ fn rows(database: &Database, tag: u8) -> Result<Vec<Row>, StoreError> {
     rows.take_while(|row| row.as_ref().map_or(true, |(key, _)| key.first() == Some(&tag)))
         .map(|row| row.map_err(StoreError::from))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::incoming::{Provenance, RawTimeKind};
+    use crate::log::state::LogState;
+    use crate::names::SourcePosition;
+    use crate::options::Options;
+    use crate::record::Record;
+
+    #[test]
+    fn a_position_of_the_first_version_has_the_time_of_its_last_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open_scratch(dir.path(), &Options::default()).unwrap();
+        let partition = KafkaPartition {
+            cluster: "c".into(),
+            topic: "t".into(),
+            partition: 3,
+        };
+        let stamped = Timestamp::from_micros(1_234_567).unwrap();
+        let record = Record {
+            index: LeafIndex(0),
+            source: SourcePosition::Kafka {
+                cluster: "c".into(),
+                topic: "t".into(),
+                partition: 3,
+                offset: 7,
+            },
+            raw_time: stamped,
+            raw_time_kind: RawTimeKind::Broker,
+            recorded_time: Timestamp::from_micros(2_000_000).unwrap(),
+            provenance: Provenance::Claimed,
+            route: None,
+            headers: Vec::new(),
+            key: None,
+            value: Bytes::new(),
+        };
+        let (mut batch, mut row) = (WriteBatch::default(), Vec::new());
+        let state = LogState::new("acme".parse().unwrap(), LogId(0));
+        state.put_name(&database, &mut batch).unwrap();
+        state.put(&database, &mut batch).unwrap();
+        record.encode(&mut row);
+        let at = crate::keys::record(LogId(0), LeafIndex(0));
+        batch.put_cf(database.cf(Table::Records).unwrap(), at, row);
+        // first 5, next 9, a last record at offset 7 with log 0 and index 0: as the first release wrote it.
+        let first = [&[1, 5, 9, 1, 7, 0, 0][..], &[8; 32]].concat();
+        batch.put_cf(database.cf(Table::Positions).unwrap(), key(POSITION, &partition), first);
+        database.write_log(batch).unwrap();
+
+        let (_, found, log) = all(&database).unwrap().remove(0);
+        assert_eq!((found.first, found.next, found.broker_time), (5, 9, Some(stamped)));
+        assert_eq!(
+            found.last.as_ref().map(|last| (last.offset, last.digest)),
+            Some((7, [8; 32]))
+        );
+        // Written anew it says so itself, and a position that never had a time says that.
+        for broker_time in [found.broker_time, None] {
+            let position = Position {
+                broker_time,
+                ..found.clone()
+            };
+            let mut batch = WriteBatch::default();
+            put(&database, &mut batch, &partition, &position, log).unwrap();
+            database.write_log(batch).unwrap();
+            assert_eq!(all(&database).unwrap().remove(0).1, position);
+        }
+    }
 }

@@ -191,7 +191,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incoming::Provenance;
+    use crate::incoming::{Provenance, RawTime};
     use crate::names::SourcePosition;
     use std::sync::Arc;
 
@@ -202,7 +202,7 @@ mod tests {
             key: None,
             headers: Vec::new(),
             value: bytes::Bytes::from_static(b"0123456789"),
-            raw_time: None,
+            raw_time: RawTime::Now,
             provenance: Provenance::Claimed,
             dedup: None,
             route: None,

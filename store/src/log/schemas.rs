@@ -103,6 +103,10 @@ impl Held {
         if reference != by_fingerprint {
             changes.mean(reference, schema, None);
         }
+        if schema.unsupported_language().is_some() {
+            // Nothing in the single-object encoding is written by it.
+            return changes;
+        }
         // The fingerprint means what it meant first: one of ours, or whichever was archived first.
         let standing = self.meanings.get(&by_fingerprint);
         let first = match standing {

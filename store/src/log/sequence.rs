@@ -1,14 +1,14 @@
 //! Sequencing: each record of a group gets its place, its recorded time and its leaf; each partition its position. All in
 //! memory: [`crate::log::commit`] says when, and writes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use verdict_merkle::LeafIndex;
 use verdict_schemas::Timestamp;
 
 use crate::error::StoreError;
-use crate::incoming::{Appended, Gap, Incoming, LastStored, Position};
+use crate::incoming::{Appended, Gap, Incoming, LastStored, Position, RawTime, RawTimeKind};
 use crate::leaf::{LONGEST_NAME, Leaf};
 use crate::log::commit::Committer;
 use crate::log::dedup::Before;
@@ -47,17 +47,22 @@ pub(super) struct Last {
     log: LogId,
     name: LogName,
     index: LeafIndex,
+    /// What the broker said last: of this record or one before it.
+    broker_time: Option<Timestamp>,
 }
 
 impl Staging {
-    /// Takes note of a record of Kafka as the last of its partition so far.
-    fn last(&mut self, log: LogId, name: &LogName, record: &Record) {
+    /// Takes note of a record of Kafka as the last of its partition so far. `before` is what the broker said last where
+    /// this is the first of its group.
+    fn last(&mut self, log: LogId, name: &LogName, record: &Record, before: impl FnOnce() -> Option<Timestamp>) {
         let SourcePosition::Kafka { offset, .. } = &record.source else {
             return;
         };
+        let stamped = (record.raw_time_kind == RawTimeKind::Broker).then_some(record.raw_time);
         if let Some(last) = self.lasts.iter_mut().find(|last| last.partition.is_of(&record.source)) {
             (last.offset, last.log, last.index) = (*offset, log, record.index);
             last.name.clone_from(name);
+            last.broker_time = stamped.or(last.broker_time);
         } else if let Some((partition, first)) = record.source.kafka() {
             self.lasts.push(Last {
                 partition,
@@ -66,6 +71,7 @@ impl Staging {
                 log,
                 name: name.clone(),
                 index: record.index,
+                broker_time: stamped.or_else(before),
             });
         }
     }
@@ -192,13 +198,24 @@ impl Committer {
     ) -> Result<(LogId, Appended), StoreError> {
         let log = self.ledger.id(&incoming.log)?;
         let shared = Arc::clone(&self.shared);
-        let raw = incoming.raw_time.unwrap_or(now);
-        // Of the intake nothing is recorded before the moment of the batch, which is after every horizon told (E3).
-        // The broker's own times are folded into the log as they are, so that every replica folds them alike.
-        let earliest = if incoming.source == SourcePosition::Intake {
-            raw.max(now)
+        // The broker's own times are folded into the log as they are, so that every replica folds them alike. An emitter's
+        // clock never becomes the log's: what the broker did not stamp is recorded by what it said last in that partition.
+        let (raw, kind) = match incoming.raw_time {
+            RawTime::Now => (now, RawTimeKind::Intake),
+            RawTime::Broker(time) => (time, RawTimeKind::Broker),
+            RawTime::Emitter(time) => (time, RawTimeKind::Emitter),
+            RawTime::Absent => (Timestamp::MIN, RawTimeKind::Absent),
+        };
+        let ordered = if kind.is_foreign() {
+            self.broker_time(&incoming.source, staging).unwrap_or(Timestamp::MIN)
         } else {
             raw
+        };
+        // Of the intake nothing is recorded before the moment of the batch, which is after every horizon told (E3).
+        let earliest = if incoming.source == SourcePosition::Intake {
+            ordered.max(now)
+        } else {
+            ordered
         };
         let mut conflicts = false;
         let mut remembered = None;
@@ -225,7 +242,7 @@ impl Committer {
         let record = self
             .ledger
             .append(&shared.database, log, earliest, |name, index, recorded| {
-                let record = Record::sequenced(incoming, index, raw, recorded);
+                let record = Record::sequenced(incoming, index, (raw, kind), recorded);
                 (Leaf::of(name, &record, &shared.salt).hash(), (name.clone(), record))
             })?;
         let (name, record) = record;
@@ -238,7 +255,8 @@ impl Committer {
             self.in_flight.remember(number, log, key, counts, value);
         }
         let index = record.index;
-        staging.last(log, &name, &record);
+        let positions = &self.positions;
+        staging.last(log, &name, &record, || stored_broker_time(positions, &record.source));
         staging.bytes += record.value.len();
         staging.records.push(Sequenced { log, name, record });
         let appended = if conflicts {
@@ -247,6 +265,14 @@ impl Committer {
             Appended::Accepted { index }
         };
         Ok((log, appended))
+    }
+
+    /// What the broker said last in the partition of a record, of those before it.
+    fn broker_time(&self, source: &SourcePosition, staging: &Staging) -> Option<Timestamp> {
+        match staging.lasts.iter().find(|last| last.partition.is_of(source)) {
+            Some(last) => last.broker_time,
+            None => stored_broker_time(&self.positions, source),
+        }
     }
 
     /// Moves positions behind the last record sequenced of each partition.
@@ -258,20 +284,13 @@ impl Committer {
             log,
             name,
             index,
+            broker_time,
         } in staging.lasts.drain(..)
         {
-            let begin = || {
-                (
-                    Position {
-                        first,
-                        next: first,
-                        last: None,
-                    },
-                    None,
-                )
-            };
+            let begin = || (Position::begin(first), None);
             let (position, of) = self.positions.entry(partition.clone()).or_insert_with(begin);
             position.next = offset + 1;
+            position.broker_time = broker_time;
             // The digest is made once per batch, for the record that turns out to be the last.
             position.last = Some(LastStored {
                 offset,
@@ -286,16 +305,15 @@ impl Committer {
 
     /// A partition's position, which begins at `first` if there is none.
     fn position(&mut self, partition: &KafkaPartition, first: u64) -> &mut Position {
-        let begin = || {
-            (
-                Position {
-                    first,
-                    next: first,
-                    last: None,
-                },
-                None,
-            )
-        };
+        let begin = || (Position::begin(first), None);
         &mut self.positions.entry(partition.clone()).or_insert_with(begin).0
     }
+}
+
+type Positions = HashMap<KafkaPartition, (Position, Option<LogId>)>;
+
+/// What the broker said last in the partition of a record, of what earlier groups brought.
+fn stored_broker_time(positions: &Positions, source: &SourcePosition) -> Option<Timestamp> {
+    let (partition, _) = source.kafka()?;
+    positions.get(&partition).and_then(|(position, _)| position.broker_time)
 }

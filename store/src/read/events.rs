@@ -71,7 +71,7 @@ impl Snapshot<'_> {
     /// When the log's name can not be read.
     pub fn interpret(&self, log: LogId, record: &Record) -> Result<Interpretation, StoreError> {
         let schemas = AsRecorded(self.schemas, record.recorded_time);
-        let interpretation = interpret(&record.value, record.content_type(), &schemas);
+        let interpretation = interpret(&record.value, record.framing(), &schemas);
         let Interpretation::Event(event) = &interpretation else {
             return Ok(interpretation);
         };

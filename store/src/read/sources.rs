@@ -111,7 +111,7 @@ impl Snapshot<'_> {
                     },
                 };
                 let schemas = AsRecorded(self.schemas, record.recorded_time);
-                let what = What::read(project(&record.value, record.content_type(), &schemas), Some(tenant));
+                let what = What::read(project(&record.value, record.framing(), &schemas), Some(tenant));
                 let standing = match self.flag(log, record.index, cut)? {
                     Some(Flag::Duplicate { of }) => Standing::Duplicate(of),
                     Some(Flag::Conflict { of }) => Standing::Conflict(of),

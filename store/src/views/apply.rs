@@ -173,7 +173,7 @@ impl<'r> Work<'_, 'r> {
             Some(reference) => What::Awaiting(reference),
             None => {
                 let schemas = AsRecorded(&*self.builder.schemas, record.recorded);
-                What::read(project(record.value, record.content_type, &schemas), tenant)
+                What::read(project(record.value, record.framing, &schemas), tenant)
             }
         };
         let Builder { sources, views, .. } = &mut *self.builder;
@@ -217,7 +217,8 @@ impl<'r> Work<'_, 'r> {
             let Builder { sources, views, .. } = &mut *self.builder;
             sources.take(views, slot, item.what.spoke(item.standing), record.recorded)?;
         }
-        let flag = item.what.flag(item.standing);
+        let stamp = record.foreign_time.then_some(Flag::NoAppendTime);
+        let flag = item.what.flag(item.standing).or(stamp);
         match (record.late, &flag) {
             (Some(late), flag) => self.understood(record, late, flag.as_ref()),
             (None, Some(flag)) => self.flag(record, flag),

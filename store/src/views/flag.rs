@@ -3,8 +3,10 @@
 //! ```text
 //! value   tag u8 | fields      1 malformed: rule, field?, detail          2 duplicate: index     3 conflict: index
 //!                              4 awaiting schema: reference               5 unrouted: u8 why     6 unknown kind: name
-//!                              7 awaiting schema and understood late: step, passed, reference behind its length, then
+//!                              7 no append time
+//!                              8 awaiting schema and understood late: step, passed, reference behind its length, then
 //!                                the flag that it has since, if any
+//! reference   tag u8 | 1 Confluent id, 2 fingerprint: u64        3 GUID: 16 bytes
 //! ```
 
 use verdict_merkle::LeafIndex;
@@ -51,6 +53,9 @@ pub enum Flag {
         /// The kind it names.
         kind: String,
     },
+    /// Neither the broker nor the intake stamped it: its time is its emitter's, or it has none. It counts, recorded at the
+    /// last time that the broker gave in its partition.
+    NoAppendTime,
 }
 
 impl From<Rejection> for Flag {
@@ -73,12 +78,13 @@ impl Flag {
             Self::AwaitingSchema { .. } => "awaiting_schema",
             Self::Unrouted { .. } => "unrouted",
             Self::UnknownKind { .. } => "unknown_kind",
+            Self::NoAppendTime => "no_append_time",
         }
     }
 
     /// Does the record count all the same: is it indexed and folded (E4)?
     pub fn counts(&self) -> bool {
-        matches!(self, Self::UnknownKind { .. })
+        matches!(self, Self::UnknownKind { .. } | Self::NoAppendTime)
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -107,6 +113,7 @@ impl Flag {
                 out.push(6);
                 put_bytes(&mut out, kind.as_bytes());
             }
+            Self::NoAppendTime => out.push(7),
         }
         out
     }
@@ -143,6 +150,7 @@ impl Flag {
             6 => Self::UnknownKind {
                 kind: reader.text()?.to_owned(),
             },
+            7 => Self::NoAppendTime,
             _ => return Err(Damaged("no flag has this tag")),
         };
         reader.end()?;
@@ -197,17 +205,24 @@ pub(crate) fn encode_understood(reference: &SchemaRef, late: Late, since: Option
     out
 }
 
-const UNDERSTOOD: u8 = 7;
+const UNDERSTOOD: u8 = 8;
 
 /// A reference to a schema, as keys and values have it: no one is the beginning of another.
-pub(crate) fn encode_reference(reference: &SchemaRef) -> [u8; 9] {
-    let (tag, id) = match reference {
-        SchemaRef::Confluent(id) => (1, u64::from(*id)),
-        SchemaRef::Fingerprint(fingerprint) => (2, *fingerprint),
-    };
-    let mut out = [tag; 9];
-    if let Some(place) = out.last_chunk_mut() {
-        *place = id.to_be_bytes();
+pub(crate) fn encode_reference(reference: &SchemaRef) -> Vec<u8> {
+    let mut out = Vec::with_capacity(17);
+    match reference {
+        SchemaRef::Confluent(id) => {
+            out.push(1);
+            out.extend_from_slice(&u64::from(*id).to_be_bytes());
+        }
+        SchemaRef::Fingerprint(fingerprint) => {
+            out.push(2);
+            out.extend_from_slice(&fingerprint.to_be_bytes());
+        }
+        SchemaRef::Guid(guid) => {
+            out.push(3);
+            out.extend_from_slice(guid);
+        }
     }
     out
 }
@@ -215,15 +230,16 @@ pub(crate) fn encode_reference(reference: &SchemaRef) -> [u8; 9] {
 /// What [`encode_reference`] wrote.
 pub(crate) fn read_reference(bytes: &[u8]) -> Result<SchemaRef, Damaged> {
     let mut reader = Reader::new(bytes);
-    let (tag, id) = (reader.u8()?, u64::from_be_bytes(reader.array()?));
-    reader.end()?;
-    match tag {
-        1 => u32::try_from(id)
+    let reference = match reader.u8()? {
+        1 => u32::try_from(u64::from_be_bytes(reader.array()?))
             .map(SchemaRef::Confluent)
             .map_err(|_| Damaged("no schema id is that large")),
-        2 => Ok(SchemaRef::Fingerprint(id)),
+        2 => Ok(SchemaRef::Fingerprint(u64::from_be_bytes(reader.array()?))),
+        3 => Ok(SchemaRef::Guid(reader.array()?)),
         _ => Err(Damaged("no reference to a schema has this tag")),
-    }
+    }?;
+    reader.end()?;
+    Ok(reference)
 }
 
 #[cfg(test)]
@@ -254,6 +270,10 @@ mod tests {
             Flag::AwaitingSchema {
                 reference: SchemaRef::Fingerprint(u64::MAX),
             },
+            Flag::AwaitingSchema {
+                reference: SchemaRef::Guid([7; 16]),
+            },
+            Flag::NoAppendTime,
             Flag::Unrouted {
                 reason: Some(RouteFlag::NoKey),
             },

@@ -49,7 +49,7 @@ pub(crate) mod waiting;
 
 use verdict_fold::Understood;
 use verdict_merkle::LeafIndex;
-use verdict_schemas::Timestamp;
+use verdict_schemas::{Framing, Timestamp};
 
 pub(crate) use builder::Builder;
 pub use coverage::Coverage;
@@ -80,8 +80,10 @@ pub(crate) struct Committed<'a> {
     pub(crate) recorded: Timestamp,
     /// The value as received.
     pub(crate) value: &'a [u8],
-    /// Its `content-type` header.
-    pub(crate) content_type: Option<&'a str>,
+    /// What its headers say of how the value is framed.
+    pub(crate) framing: Framing<'a>,
+    /// Did neither the broker nor the intake stamp it?
+    pub(crate) foreign_time: bool,
     /// Why it is in an `_unrouted` log.
     pub(crate) route: Option<RouteFlag>,
     /// Where it stands among the steps by which its log is understood.
@@ -99,7 +101,8 @@ impl<'a> Committed<'a> {
             index: record.index,
             recorded: record.recorded_time,
             value: &record.value,
-            content_type: record.content_type(),
+            framing: record.framing(),
+            foreign_time: record.raw_time_kind.is_foreign(),
             route: record.route,
             place: Understood::at_once(record.index.0),
             late: None,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 use verdict_schemas::{EventId, Timestamp};
 use verdict_store::{
-    AppendError, AppendReceipt, DedupKey, Incoming, LogName, Options, Provenance, SourcePosition, Store, audit,
+    AppendError, AppendReceipt, DedupKey, Incoming, LogName, Options, Provenance, RawTime, SourcePosition, Store, audit,
 };
 
 /// Small, so that many stores fit into one test run.
@@ -38,7 +38,7 @@ pub(crate) fn incoming(tenant: &str, event_id: Uuid, number: u64) -> Incoming {
         key: None,
         headers: vec![("content-type".to_owned(), Some(Bytes::from_static(b"application/json")))],
         value: decision(tenant, event_id, number),
-        raw_time: None,
+        raw_time: RawTime::Now,
         provenance: Provenance::Authenticated {
             principal: Some("tester".into()),
         },
@@ -62,7 +62,7 @@ pub(crate) fn from_kafka(tenant: &str, partition: u32, offset: u64, time: i64) -
             offset,
         },
         key: Some(Bytes::from(tenant.to_owned())),
-        raw_time: Timestamp::from_micros(time),
+        raw_time: RawTime::Broker(Timestamp::from_micros(time).unwrap()),
         provenance: Provenance::Claimed,
         dedup: None,
         ..incoming(tenant, event_id, offset)

@@ -1,7 +1,10 @@
 //! Appending from Kafka: positions move with the records, each offset is a leaf once, and replicas agree.
 
 use verdict_schemas::Timestamp;
-use verdict_store::{AppendError, Gap, KafkaPartition, LeafIndex, Options, Store, TreeSize, payload_digest};
+use verdict_store::{
+    AppendError, Flag, Gap, Incoming, KafkaPartition, LeafIndex, Options, RawTime, RawTimeKind, Store, TreeSize, audit,
+    payload_digest,
+};
 
 use crate::events::{assert_clean, block, from_kafka, heads, log, options};
 use crate::images::record;
@@ -174,4 +177,98 @@ fn replicas_agree() {
         let report = verdict_store::audit(dir, &options()).unwrap();
         assert!(report.is_clean(), "{:?}", report.defects);
     }
+}
+
+/// What the broker did not stamp is recorded by what it said last in that partition, whatever the emitter's clock says, in
+/// which pieces it comes, and whichever of the partition's logs it goes to.
+#[test]
+fn an_emitters_clock_never_becomes_the_logs() {
+    let options = || Options {
+        salt_key: Some([9; 32]),
+        ..options()
+    };
+    let emitter = |tenant: &str, offset: u64, micros: i64| Incoming {
+        raw_time: RawTime::Emitter(Timestamp::from_micros(micros).unwrap()),
+        ..from_kafka(tenant, 0, offset, 0)
+    };
+    let absent = |tenant: &str, offset: u64| Incoming {
+        raw_time: RawTime::Absent,
+        ..from_kafka(tenant, 0, offset, 0)
+    };
+    let far = Timestamp::MAX.as_micros();
+    let records = || {
+        vec![
+            emitter("acme", 0, 500),
+            from_kafka("globex", 0, 1, 100),
+            emitter("acme", 2, far),
+            emitter("globex", 3, 7),
+            absent("acme", 4),
+            from_kafka("acme", 0, 5, 90),
+            emitter("globex", 6, 3),
+            from_kafka("globex", 0, 7, 130),
+            emitter("acme", 8, 3),
+        ]
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), options()).unwrap();
+    store.append_kafka(records(), vec![], vec![]).unwrap().wait().unwrap();
+    let times = |store: &Store, tenant: &str| -> Vec<_> {
+        let size = store.snapshot().logs().unwrap().into_iter();
+        let size = size.filter(|of| of.name == log(tenant)).map(|of| of.size.0).sum();
+        let kept = (0..size).map(|index| record(store, tenant, index));
+        kept.map(|r| (r.recorded_time.as_micros(), r.raw_time.as_micros(), r.raw_time_kind))
+            .collect()
+    };
+    assert_eq!(
+        times(&store, "acme"),
+        [
+            (0, 500, RawTimeKind::Emitter),
+            (100, far, RawTimeKind::Emitter),
+            (100, 100, RawTimeKind::Absent),
+            (100, 90, RawTimeKind::Broker),
+            (130, 3, RawTimeKind::Emitter)
+        ]
+    );
+    // By the last time of the broker, 90, which the log's own fold lifts to 100.
+    assert_eq!(
+        times(&store, "globex"),
+        [
+            (100, 100, RawTimeKind::Broker),
+            (100, 7, RawTimeKind::Emitter),
+            (100, 3, RawTimeKind::Emitter),
+            (130, 130, RawTimeKind::Broker)
+        ]
+    );
+    let expected = heads(&store);
+    drop(store);
+    assert!(audit(dir.path(), &options()).unwrap().is_clean());
+
+    // One by one, with a restart behind each: the broker's last time is kept with the position.
+    let pieces = tempfile::tempdir().unwrap();
+    for one in records() {
+        let replica = Store::open(pieces.path(), options()).unwrap();
+        replica.append_kafka(vec![one], vec![], vec![]).unwrap().wait().unwrap();
+        replica.close().unwrap();
+    }
+    let replica = Store::open(pieces.path(), options()).unwrap();
+    assert_eq!(heads(&replica), expected);
+    // They are flagged, and count.
+    let snapshot = replica.snapshot();
+    let acme = snapshot
+        .logs()
+        .unwrap()
+        .into_iter()
+        .find(|of| of.name == log("acme"))
+        .unwrap();
+    let flags: Vec<_> = (0..5)
+        .map(|index| snapshot.flag(acme.id, LeafIndex(index), acme.visible).unwrap())
+        .collect();
+    let (flagged, plain) = (Some(Flag::NoAppendTime), None);
+    assert_eq!(
+        flags,
+        [flagged.clone(), flagged.clone(), flagged.clone(), plain, flagged]
+    );
+    drop(snapshot);
+    drop(replica);
+    assert!(audit(pieces.path(), &options()).unwrap().is_clean());
 }

@@ -34,8 +34,10 @@ pub(crate) fn a_full_disk_loses_nothing_acknowledged() {
     let [failed, then, readable] = rest[..] else {
         panic!("{rest:?}")
     };
+    // Which write runs into the limit, that of records or that of their views, is a matter of a few bytes.
     assert!(
-        failed.starts_with("failed the records could not be written"),
+        failed.starts_with("failed the records could not be written")
+            || failed.starts_with("failed the records are kept, but are not visible to queries"),
         "{failed}"
     );
     assert!(

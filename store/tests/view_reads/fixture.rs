@@ -2,7 +2,9 @@
 
 use tempfile::TempDir;
 use verdict_schemas::{Event, Interpretation, Timestamp};
-use verdict_store::{Flag, Incoming, KafkaPartition, LeafIndex, LogInfo, Options, Provenance, SourcePosition, Store};
+use verdict_store::{
+    Flag, Incoming, KafkaPartition, LeafIndex, LogInfo, Options, Provenance, RawTime, SourcePosition, Store,
+};
 
 use crate::stream::{Coming, LOGS, seconds};
 
@@ -55,7 +57,7 @@ pub(crate) fn feed(stream: &[Coming], batch: usize) -> Fed {
                 key: None,
                 headers: Vec::new(),
                 value: coming.value(now).into(),
-                raw_time: Some(seconds(now)),
+                raw_time: RawTime::Broker(seconds(now)),
                 provenance: Provenance::Claimed,
                 dedup: None,
                 route: None,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use uuid::Uuid;
 use verdict_schemas::{TenantId, Timestamp};
-use verdict_store::{Incoming, LogName, Provenance, SourcePosition, Store};
+use verdict_store::{Incoming, LogName, Provenance, RawTime, SourcePosition, Store};
 
 use crate::events::mixed;
 
@@ -170,7 +170,7 @@ fn incoming(offset: &mut u64, time: i64, kind: &str, body: &str) -> Result<Incom
         key: Some(bytes::Bytes::from_static(TENANT.as_bytes())),
         headers: Vec::new(),
         value: event.into(),
-        raw_time: Some(time),
+        raw_time: RawTime::Broker(time),
         provenance: Provenance::Claimed,
         dedup: None,
         route: None,

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 use verdict_schemas::{EventId, KnownSchemas, Projection, Timestamp, project};
 use verdict_store::{
-    Appended, DedupKey, Incoming, KafkaPartition, LogName, Options, PendingCommit, Provenance, SourcePosition, Store,
+    Appended, DedupKey, Incoming, KafkaPartition, LogName, Options, PendingCommit, Provenance, RawTime, SourcePosition,
+    Store,
 };
 
 use crate::events::{Form, Ids, Made, PARTITIONS, Source, TENANTS};
@@ -261,7 +262,8 @@ impl Partitions {
                 headers: vec![("content-type".to_owned(), Some(Bytes::from_static(b"avro/binary")))],
                 value: Bytes::copy_from_slice(&made.value),
                 // Kafka's append time has milliseconds.
-                raw_time: Timestamp::from_micros(made.time.as_micros() / 1000 * 1000 + 1000),
+                raw_time: Timestamp::from_micros(made.time.as_micros() / 1000 * 1000 + 1000)
+                    .map_or(RawTime::Absent, RawTime::Broker),
                 provenance: Provenance::Claimed,
                 dedup: None,
                 route: None,
@@ -374,7 +376,7 @@ fn intake(made: &Made, log: LogName) -> Result<Incoming> {
         key: None,
         headers: vec![("content-type".to_owned(), Some(Bytes::from_static(b"application/json")))],
         value: made.value.clone(),
-        raw_time: None,
+        raw_time: RawTime::Now,
         provenance: Provenance::Authenticated { principal: None },
         dedup: Some(DedupKey {
             source: (&*decision.source).into(),
@@ -397,7 +399,7 @@ fn single(runtime: &Runtime, store: &Store, source: &Source, made: Vec<Made>) ->
             key: None,
             headers: Vec::new(),
             value,
-            raw_time: None,
+            raw_time: RawTime::Now,
             provenance: Provenance::Claimed,
             dedup: Some(DedupKey {
                 source: "spiffe://example.org/pdp".into(),

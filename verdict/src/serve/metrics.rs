@@ -14,14 +14,17 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
-use verdict_ingest::KafkaMetrics;
+use verdict_ingest::{KafkaHealth, KafkaMetrics};
 use verdict_store::Store;
 
 /// The format that Prometheus asks for.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// What is known of a Kafka that is read, and what is counted of each topic.
+pub(super) type Kafka = (Arc<KafkaHealth>, Vec<Arc<KafkaMetrics>>);
+
 /// The route, over the counters of these rooms.
-pub(super) fn router(store: Store, questions: &verdict_query::Metrics, kafka: Vec<Arc<KafkaMetrics>>) -> Router {
+pub(super) fn router(store: Store, questions: &verdict_query::Metrics, kafka: Option<Kafka>) -> Router {
     let mut registry = Registry::with_prefix("verdict");
     questions.register(&mut registry);
     registry.register_collector(Box::new(Rooms { store, kafka }));
@@ -42,7 +45,7 @@ async fn metrics(State(registry): State<Arc<Registry>>) -> impl IntoResponse {
 /// Reads the counters of store, intake and Kafka when they are asked for.
 struct Rooms {
     store: Store,
-    kafka: Vec<Arc<KafkaMetrics>>,
+    kafka: Option<Kafka>,
 }
 
 impl fmt::Debug for Rooms {
@@ -88,7 +91,8 @@ impl Collector for Rooms {
             "What an OPA sent that is kept as malformed",
             intake.quarantined,
         )?;
-        let sum = |of: fn(&KafkaMetrics) -> u64| self.kafka.iter().map(|m| of(m)).sum::<u64>();
+        let topics = || self.kafka.iter().flat_map(|(_, topics)| topics);
+        let sum = |of: fn(&KafkaMetrics) -> u64| topics().map(|m| of(m)).sum::<u64>();
         counter("kafka_records", "Records read from Kafka", sum(KafkaMetrics::records))?;
         counter("kafka_bytes", "Bytes of their values", sum(KafkaMetrics::bytes))?;
         counter("kafka_errors", "Errors that Kafka reported", sum(KafkaMetrics::errors))?;
@@ -107,7 +111,15 @@ impl Collector for Rooms {
             let metric = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             metric.encode(encoder.encode_descriptor(name, help, None::<&Unit>, MetricType::Gauge)?)
         };
-        let lag = self.kafka.iter().flat_map(|m| m.lag()).map(|(_, _, lag)| lag).sum();
+        if let Some((health, _)) = &self.kafka {
+            let reading = u64::from(health.failure().is_none());
+            gauge(
+                "kafka_reading",
+                "1 while both topics are read, 0 once one no longer is",
+                reading,
+            )?;
+        }
+        let lag = topics().flat_map(|m| m.lag()).map(|(_, _, lag)| lag).sum();
         gauge(
             "kafka_lag_records",
             "Offsets between the ends of the partitions and what was read",

@@ -11,7 +11,7 @@ use verdict_schemas::{Resolved, SchemaRef, Timestamp, WriterSchema, WriterSchema
 
 use crate::cut::LogCut;
 use crate::database::Database;
-use crate::incoming::{Provenance, RouteFlag};
+use crate::incoming::{Provenance, RawTimeKind, RouteFlag};
 use crate::keys;
 use crate::log::state::LogState;
 use crate::names::{LogId, LogName, SourcePosition};
@@ -90,6 +90,7 @@ impl Kept {
             index: LeafIndex(state.size.0),
             source: SourcePosition::Intake,
             raw_time: recorded,
+            raw_time_kind: RawTimeKind::Intake,
             recorded_time,
             provenance: Provenance::Claimed,
             route,
