@@ -35,7 +35,7 @@ pub(crate) struct CutLog {
     pub(crate) name: LogName,
     /// `None` where nothing was ever recorded in it.
     pub(crate) id: Option<LogId>,
-    pub(crate) size: LogCut,
+    pub(crate) cut: LogCut,
     /// What came out of turn up to there.
     chain: [u8; 8],
     pub(crate) root: Hash,
@@ -44,7 +44,7 @@ pub(crate) struct CutLog {
 impl CutLog {
     fn pin(&self) -> Pin {
         Pin {
-            cut: self.size,
+            cut: self.cut,
             chain: self.chain,
             root: self.root,
         }
@@ -175,7 +175,7 @@ impl Cut {
     pub(crate) fn logs(&self) -> Vec<LogAt> {
         let shown = |log: &CutLog| LogAt {
             tenant: log.name.to_string(),
-            size: log.size.size.0,
+            size: log.cut.size.0,
             root: log.root.to_string(),
         };
         [Some(&self.own), self.platform.as_ref()]
@@ -231,13 +231,13 @@ fn agrees(snapshot: &Snapshot<'_>, log: &CutLog, moments: &Moments) -> Answer<()
     };
     let Some(id) = log.id else { return Ok(()) };
     let due = snapshot.size_at(id, moments.horizon)?;
-    if log.size.size < due {
+    if log.cut.size < due {
         return contradicts(format!(
             "it pins {} records of the log `{}`, and {due} were recorded by the horizon it names",
-            log.size.size, log.name
+            log.cut.size, log.name
         ));
     }
-    let last = snapshot.recorded_time(id, log.size.size)?;
+    let last = snapshot.recorded_time(id, log.cut.size)?;
     if last.is_some_and(|last| last > moments.known_at) {
         return contradicts(format!(
             "the last record of the log `{}` came after its `known_at`",
@@ -251,7 +251,7 @@ fn nothing_in(name: &LogName) -> CutLog {
     CutLog {
         name: name.clone(),
         id: None,
-        size: LogCut::default(),
+        cut: LogCut::default(),
         chain: [0; 8],
         root: Hash::EMPTY_ROOT,
     }
@@ -299,7 +299,7 @@ fn held(snapshot: &Snapshot<'_>, info: &LogInfo, (cut, chain): (LogCut, [u8; 8])
     Ok(CutLog {
         name: info.name.clone(),
         id: Some(info.id),
-        size: cut,
+        cut,
         chain,
         root,
     })

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use verdict_fold::rows::{Corrupt, Cut as RowsCut, RowSeries, RowsError};
+use verdict_fold::rows::{Cut as RowsCut, RowSeries, RowsError};
 use verdict_fold::{Evidence, IntentCut, IntentLog, Observation, Observed, SeriesKey, Understood, observations};
 use verdict_schemas::{Environment, Interpretation, TenantId, Timestamp, Version};
 use verdict_store::{CitedVersion, Index, ObservedAt, ObservedRows, Order, StoreError, TimeRange};
@@ -27,12 +27,12 @@ impl Intents {
     pub(crate) fn of(question: &Question<'_>) -> Answer<Self> {
         let read = |log: &CutLog, tenant: &TenantId| -> Answer<(Arc<IntentLog>, u64)> {
             let kept = match log.id {
-                Some(id) if log.size.size.0 > 0 => question.snapshot.intents(id, log.size)?,
+                Some(id) if log.cut.size.0 > 0 => question.snapshot.intents(id, log.cut)?,
                 _ => None,
             };
             Ok((
                 kept.unwrap_or_else(|| Arc::new(IntentLog::new(tenant.clone()))),
-                log.size.steps(),
+                log.cut.steps(),
             ))
         };
         let platform = question
@@ -70,8 +70,8 @@ pub(crate) struct CutEvidence<'e, 's> {
     question: &'e Question<'e>,
     intents: &'e Intents,
     environment: &'e Environment,
-    /// `None` where nothing was ever recorded.
-    observed: Option<(&'e ObservedAt<'s>, &'e RowsCut<'e, ObservedRows<'s>>)>,
+    observed: &'e ObservedAt<'s>,
+    cut: &'e RowsCut<'e, ObservedRows<'s>>,
     /// The moments that will be asked about.
     moments: &'e [Timestamp],
 }
@@ -85,32 +85,22 @@ pub(crate) fn with_evidence<T>(
     answer: impl FnOnce(&CutEvidence<'_, '_>) -> Answer<T>,
 ) -> Answer<T> {
     let intents = &Intents::of(question)?;
-    let Some(log) = question.cut.own.id else {
-        return answer(&CutEvidence {
-            question,
-            intents,
-            environment,
-            observed: None,
-            moments,
-        });
+    let observed = match question.cut.own.id {
+        Some(log) => question.snapshot.observed(log, environment, question.cut.own.cut)?,
+        None => question.snapshot.nothing_observed(environment),
     };
-    let observed = question.snapshot.observed(log, environment, question.cut.own.size)?;
     let cut = observed.cut()?;
     answer(&CutEvidence {
         question,
         intents,
         environment,
-        observed: Some((&observed, &cut)),
+        observed: &observed,
+        cut: &cut,
         moments,
     })
 }
 
 impl<'e, 's> CutEvidence<'e, 's> {
-    /// The rows, where there are any.
-    fn rows(&self) -> Result<(&'e ObservedAt<'s>, &'e RowsCut<'e, ObservedRows<'s>>), Failed> {
-        self.observed.ok_or(Failed::Corrupt(Corrupt("observed")))
-    }
-
     /// The decision that last cited a version at or before `t`, as an observation. The rows keep only those that count
     /// (E8), but any of them was a use (E17).
     fn last_citation(
@@ -134,7 +124,7 @@ impl<'e, 's> CutEvidence<'e, 's> {
         let mut scan = self
             .question
             .snapshot
-            .scan(log, &index, range, Order::NewestFirst, None, own.size)?;
+            .scan(log, &index, range, Order::NewestFirst, None, own.cut)?;
         let Some(entry) = scan.next().transpose()? else {
             return Ok(None);
         };
@@ -160,18 +150,15 @@ impl<'e, 's> Evidence for CutEvidence<'e, 's> {
     }
 
     fn observed(&self, t: Timestamp) -> Result<Vec<SeriesKey>, Failed> {
-        self.observed
-            .map_or_else(|| Ok(Vec::new()), |(_, cut)| cut.series_observed(t))
+        self.cut.series_observed(t)
     }
 
     fn kept(&self, series: &SeriesKey) -> Result<Self::Kept<'_>, Failed> {
-        let (observed, cut) = self.rows()?;
-        observed.series(cut, series)
+        self.observed.series(self.cut, series)
     }
 
     fn facts(&self, series: &SeriesKey) -> Result<Vec<Observation>, Failed> {
-        let (_, cut) = self.rows()?;
-        let mut facts = cut.facts(Some(series), (Timestamp::MIN, Timestamp::MAX))?;
+        let mut facts = self.cut.facts(Some(series), (Timestamp::MIN, Timestamp::MAX))?;
         let mut cited = BTreeSet::new();
         for fact in &facts {
             if let Observed::Cited { series: of, version } = &fact.what

@@ -105,7 +105,7 @@ impl<'q> Walk<'q> {
                     if let Some(log) = question.cut.own.id {
                         let scan = question
                             .snapshot
-                            .scan(log, index, range, order, from, question.cut.own.size)?;
+                            .scan(log, index, range, order, from, question.cut.own.cut)?;
                         heads.push(Head {
                             next: None,
                             rest: Rest::Scan(Box::new(scan)),
@@ -276,7 +276,7 @@ fn candidates(question: &Question<'_>, filters: &Filters) -> Answer<Vec<Candidat
     if let (Some(log), Some(trace)) = (question.cut.own.id, trace_id) {
         let found = question
             .snapshot
-            .by_trace(log, trace.as_str(), question.cut.own.size, MOST_OF_TRACE)?;
+            .by_trace(log, trace.as_str(), question.cut.own.cut, MOST_OF_TRACE)?;
         if found.len() < MOST_OF_TRACE {
             candidates.push(Candidate {
                 holds: Holds::Entries(found),
@@ -287,7 +287,7 @@ fn candidates(question: &Question<'_>, filters: &Filters) -> Answer<Vec<Candidat
     if let (Some(log), Some(id)) = (question.cut.own.id, correlation_id) {
         let found = question
             .snapshot
-            .by_correlation(log, id, question.cut.own.size, MOST_OF_TRACE)?;
+            .by_correlation(log, id, question.cut.own.cut, MOST_OF_TRACE)?;
         if found.len() < MOST_OF_TRACE {
             candidates.push(Candidate {
                 holds: Holds::Entries(found),
@@ -325,7 +325,7 @@ fn cited(question: &Question<'_>, filters: &Filters) -> Answer<Vec<verdict_store
         let index = Index::Versions(vec![cited.clone()]);
         let mut scan = question
             .snapshot
-            .scan(log, &index, range, Order::NewestFirst, None, question.cut.own.size)?;
+            .scan(log, &index, range, Order::NewestFirst, None, question.cut.own.cut)?;
         if scan.next().transpose()?.is_some() {
             in_cut.push(cited);
         }

@@ -190,7 +190,7 @@ fn last_seen(question: &Question<'_>, member: &Member) -> Answer<Option<Timestam
     };
     let entries = question
         .snapshot
-        .scan(log, &index, until, Order::NewestFirst, None, question.cut.own.size)?;
+        .scan(log, &index, until, Order::NewestFirst, None, question.cut.own.cut)?;
     for entry in entries.take(LOOKED_AT) {
         let entry = entry?;
         if let Some((_, event)) = event_at(question, entry.index)?

@@ -117,7 +117,7 @@ fn document(question: &Question<'_>, id: &str) -> Answer<Reply> {
         )
     };
     let log = question.cut.own.id.ok_or_else(unknown)?;
-    let index = decision_of(&question.snapshot, log, id, question.cut.own.size)?.ok_or_else(unknown)?;
+    let index = decision_of(&question.snapshot, log, id, question.cut.own.cut)?.ok_or_else(unknown)?;
     let (record, event) = event_at(question, index)?.ok_or_else(unknown)?;
     if let Some(bytes) = as_received(question, &record) {
         return Ok(bytes);

@@ -68,7 +68,7 @@ pub(crate) async fn one(asking: Asking) -> Response {
             let id = Uuid::try_parse(text).map_err(|_| Problem::invalid("event_id", text, "it must be a UUID"))?;
             let unknown = || Problem::new(Code::NotFound, format!("no event `{id}` is in the log as of this cut"));
             let log = question.cut.own.id.ok_or_else(unknown)?;
-            let found = question.snapshot.by_event_id(log, EventId(id), question.cut.own.size)?;
+            let found = question.snapshot.by_event_id(log, EventId(id), question.cut.own.cut)?;
             let mut others = Vec::new();
             let mut shown = None;
             for EventRecord { index, .. } in found {
@@ -120,7 +120,7 @@ fn status(question: &Question<'_>, index: LeafIndex) -> Answer<(&'static str, Op
     let Some(log) = question.cut.own.id else {
         return Ok(("counts", None));
     };
-    let flag = question.snapshot.flag(log, index, question.cut.own.size)?;
+    let flag = question.snapshot.flag(log, index, question.cut.own.cut)?;
     Ok(match flag {
         Some(flag @ (Flag::Duplicate { of } | Flag::Conflict { of })) => (flag.as_str(), Some(of)),
         _ => ("counts", None),
@@ -133,11 +133,11 @@ pub(crate) fn proof(question: &Question<'_>, record: &Record) -> Answer<Proof> {
     let log = own
         .id
         .ok_or_else(|| Problem::new(Code::NotFound, "the log is empty as of this cut"))?;
-    let hashes = question.snapshot.inclusion_proof(log, record.index, own.size.size)?;
+    let hashes = question.snapshot.inclusion_proof(log, record.index, own.cut.size)?;
     let leaf = question.store.leaf(&own.name, record);
     Ok(Proof {
         index: record.index.0,
-        size: own.size.size.0,
+        size: own.cut.size.0,
         root: own.root.to_string(),
         leaf: STANDARD.encode(&leaf.bytes),
         leaf_hash: leaf.hash().to_string(),

@@ -160,7 +160,7 @@ fn document(question: &Question<'_>, kind: &str, id: &str) -> Answer<Reply> {
         until: at.plus_micros(1),
     };
     let (mut desired, mut observed, mut evidence) = (None, None, Vec::new());
-    let size = question.cut.own.size;
+    let size = question.cut.own.cut;
     let scan = question
         .snapshot
         .scan(log, &index, until, Order::NewestFirst, None, size)?;

@@ -141,7 +141,7 @@ pub(crate) async fn list(asking: Asking) -> Response {
                 return question.list(Vec::<Item>::new(), None);
             };
             let (mut items, mut last, mut walked) = (Vec::new(), None, 0);
-            for entry in question.snapshot.flags(log, order, from, question.cut.own.size)? {
+            for entry in question.snapshot.flags(log, order, from, question.cut.own.cut)? {
                 let (index, flag) = entry?;
                 if items.len() >= limit || walked >= question.limits.counted {
                     let bounded = items.len() < limit;
@@ -184,8 +184,8 @@ pub(crate) async fn one(asking: Asking) -> Response {
                 let detail = format!("record {} is not in quarantine as of this cut", index.0);
                 Problem::new(Code::NotFound, detail)
             };
-            let log = own.id.filter(|_| own.size.size.contains(index)).ok_or_else(unknown)?;
-            let flag = question.snapshot.flag(log, index, own.size)?.ok_or_else(unknown)?;
+            let log = own.id.filter(|_| own.cut.size.contains(index)).ok_or_else(unknown)?;
+            let flag = question.snapshot.flag(log, index, own.cut)?.ok_or_else(unknown)?;
             let record = question.snapshot.record(log, index)?.ok_or_else(unknown)?;
             if let Some(bytes) = as_received(question, &record) {
                 return Ok(bytes);

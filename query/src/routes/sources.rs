@@ -159,7 +159,7 @@ pub(crate) async fn list(asking: Asking) -> Response {
             let Some(log) = question.cut.own.id else {
                 return question.list(Vec::<Item>::new(), None);
             };
-            let sources = question.snapshot.sources(log, question.cut.own.size)?;
+            let sources = question.snapshot.sources(log, question.cut.own.cut)?;
             let lost = partitions_with_gaps(question)?;
             let items: Vec<Item> = lost.into_iter().chain(sources.into_iter().map(Item::new)).collect();
             question.page(items, limit, Ok)

@@ -213,3 +213,28 @@ async fn every_use_of_a_version_is_a_use_whether_a_partial_is_open_or_not() {
         .await;
     assert_eq!(compared["policies"][0]["with"]["last_exercised"], at(20.0));
 }
+
+#[tokio::test]
+async fn what_the_platform_intends_holds_for_a_tenant_that_never_sent_a_record() {
+    let node = Node::new();
+    let mut global = started(1, 0.0, "_platform", "g1", "v7");
+    global.1["body"]["scope"] = json!({"layer": "global", "environment": "*"});
+    node.append(&[global]).await;
+    let effective = node
+        .ask(&format!("/v1/tenants/silent/effective?environment=prod&at={}", at(5.0)))
+        .await;
+    let policy = &effective["policies"][0];
+    assert_eq!(
+        (&policy["policy"], &policy["version"], &policy["certainty"]),
+        (&json!("authz"), &json!("v7"), &json!("declared")),
+        "{policy}"
+    );
+    let range = format!("environment=prod&from={}&to={}", at(0.0), at(5.0));
+    let history = node
+        .ask(&format!("/v1/tenants/silent/history?layer=global&policy=authz&{range}"))
+        .await;
+    assert_eq!(history["runs"][0]["version"], "v7", "{history}");
+    let moments = format!("environment=prod&at={}&with={}", at(-1.0), at(5.0));
+    let compare = node.ask(&format!("/v1/tenants/silent/compare?{moments}")).await;
+    assert_eq!(compare["policies"][0]["policy"], "authz", "{compare}");
+}

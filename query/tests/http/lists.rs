@@ -264,13 +264,8 @@ async fn a_count_keeps_to_its_cut_while_the_log_grows() {
             assert_eq!(part["complete"], false);
             // Decisions that every filter accepts, between two answers: none of them is of the cut.
             let (number, made) = (9000 + parts, json!({"action": "read", "outcome": "deny"}));
-            node.append(&[decision(
-                number,
-                900.0 + 0.001 * f64::from(u32::try_from(number).unwrap()),
-                "acme",
-                made,
-            )])
-            .await;
+            let seconds = 900.0 + 0.001 * f64::from(u32::try_from(number).unwrap());
+            node.take(decision(number, seconds, "acme", made).1).await;
             part = node.ask(&format!("{path}&cursor={next}")).await;
             assert_eq!(part["as_of"], as_of, "{query}");
             count += part["count"].as_u64().unwrap();

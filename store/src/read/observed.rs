@@ -81,6 +81,20 @@ impl Snapshot<'_> {
     }
 }
 
+impl Snapshot<'_> {
+    /// What was observed in an environment by a log that there is not: nothing.
+    pub fn nothing_observed(&self, environment: &Environment) -> ObservedAt<'_> {
+        ObservedAt {
+            snapshot: self,
+            // No log has it: it is that of the last there can be.
+            log: LogId(u32::MAX),
+            environment: environment.clone(),
+            cut: LogCut::default(),
+            rows: ObservedRows(None),
+        }
+    }
+}
+
 impl<'s> ObservedAt<'s> {
     /// The reader of the fold: series, members, facts.
     ///
