@@ -23,6 +23,8 @@
 //!
 //! The row's key says which log and index; the leaf ([`crate::leaf`]) commits to all of it but provenance and route.
 
+mod times;
+
 use bytes::Bytes;
 use verdict_merkle::LeafIndex;
 use verdict_schemas::{Framing, Timestamp};
@@ -120,18 +122,11 @@ impl Record {
             Some(RouteFlag::InvalidTenant) => 2,
             Some(RouteFlag::NoKey) => 3,
         };
-        let raw_time = match self.raw_time_kind {
-            RawTimeKind::Broker => 0,
-            RawTimeKind::Intake => 1,
-            RawTimeKind::Emitter => 2,
-            RawTimeKind::Absent => 3,
-        };
-        out.extend_from_slice(&[VERSION, source | provenance << 2 | route << 4 | raw_time << 6]);
-        put_varint(out, micros(self.recorded_time));
-        if self.raw_time_kind != RawTimeKind::Absent {
-            // Both lie in the years 1970 to 9999, so the difference has room.
-            put_varint(out, zigzag(self.recorded_time.as_micros() - self.raw_time.as_micros()));
-        }
+        out.extend_from_slice(&[
+            VERSION,
+            source | provenance << 2 | route << 4 | times::bits(self.raw_time_kind),
+        ]);
+        times::put(out, self.raw_time_kind, self.raw_time, self.recorded_time);
         // No further fields.
         put_varint(out, 0);
         if let SourcePosition::Kafka {
@@ -169,8 +164,14 @@ impl Record {
             return Err(Damaged("the record has unknown flags"));
         }
         let (raw_time_kind, raw_time, recorded_time) = match version {
-            FIRST_VERSION => first_times(flags, &mut reader)?,
-            VERSION => times(flags, &mut reader)?,
+            FIRST_VERSION => times::read_first(flags, &mut reader)?,
+            VERSION => {
+                let times = times::read(flags, &mut reader)?;
+                if reader.varint()? != 0 {
+                    return Err(Damaged("the record has fields of a later release"));
+                }
+                times
+            }
             _ => return Err(Damaged("the version of the record is unknown")),
         };
         let source = match flags & 0b11 {
@@ -218,66 +219,6 @@ impl Record {
             value,
         })
     }
-}
-
-type Times = (RawTimeKind, Timestamp, Timestamp);
-
-const OUTSIDE: Damaged = Damaged("a time is outside the years 1970 to 9999");
-
-/// The raw and the recorded time, and what stands behind them, of a row of today's version.
-fn times(flags: u8, reader: &mut Reader<'_>) -> Result<Times, Damaged> {
-    let kind = match flags >> 6 {
-        0 => RawTimeKind::Broker,
-        1 => RawTimeKind::Intake,
-        2 => RawTimeKind::Emitter,
-        _ => RawTimeKind::Absent,
-    };
-    let recorded = timestamp(reader.varint()?).ok_or(OUTSIDE)?;
-    let raw = match kind {
-        RawTimeKind::Absent => recorded,
-        _ => recorded
-            .as_micros()
-            .checked_sub(from_zigzag(reader.varint()?))
-            .and_then(Timestamp::from_micros)
-            .ok_or(OUTSIDE)?,
-    };
-    if reader.varint()? != 0 {
-        return Err(Damaged("the record has fields of a later release"));
-    }
-    Ok((kind, raw, recorded))
-}
-
-/// The same of a row of version 1, whose recorded time was never before the raw one.
-fn first_times(flags: u8, reader: &mut Reader<'_>) -> Result<Times, Damaged> {
-    if flags & 0b1100_0000 != 0 {
-        return Err(Damaged("the record has unknown flags"));
-    }
-    let kind = if flags & 0b1 == 0 {
-        RawTimeKind::Intake
-    } else {
-        RawTimeKind::Broker
-    };
-    let raw = reader.varint()?;
-    let recorded = reader.varint()?.checked_add(raw).and_then(timestamp);
-    let (raw, recorded) = timestamp(raw).zip(recorded).ok_or(OUTSIDE)?;
-    Ok((kind, raw, recorded))
-}
-
-/// A signed number so that one near zero is short: 0, -1, 1, -2 become 0, 1, 2, 3.
-fn zigzag(number: i64) -> u64 {
-    (number << 1 ^ number >> 63).cast_unsigned()
-}
-
-fn from_zigzag(number: u64) -> i64 {
-    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
-}
-
-fn micros(time: Timestamp) -> u64 {
-    time.as_micros().cast_unsigned()
-}
-
-fn timestamp(micros: u64) -> Option<Timestamp> {
-    i64::try_from(micros).ok().and_then(Timestamp::from_micros)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Producers and consumers that nobody here wrote: kcat, and Confluent's Python client with Avro. Kafka's console producer
 //! is [`Kafka::console_produce`](crate::kafka::Kafka::console_produce).
 
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -51,6 +53,19 @@ pub async fn kcat_produce_bytes(bootstrap: &str, topic: &str, key: &str, value: 
     }
     command.arg(file.path());
     run(command, b"").await.map(drop)
+}
+
+/// kcat's producer for one record with a header whose name is any bytes but a NUL.
+///
+/// # Errors
+/// When kcat reports one.
+pub async fn kcat_produce_header(bootstrap: &str, topic: &str, key: &str, value: &str, name: &[u8]) -> Result<()> {
+    let mut command = kcat(bootstrap, &[MURMUR2])?;
+    let header = [name, b"=1"].concat();
+    command
+        .args(["-P", "-t", topic, "-k", key, "-H"])
+        .arg(OsStr::from_bytes(&header));
+    run(command, value.as_bytes()).await.map(drop)
 }
 
 /// kcat's consumer: every committed record of a topic, as kcat's JSON envelopes (`partition`, `offset`, `ts`, `key`,

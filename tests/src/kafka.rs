@@ -102,6 +102,20 @@ impl Kafka {
         self.tool("TopicCommand", &arguments, b"").await.map(drop)
     }
 
+    /// Changes a topic's configuration; `configs` as for [`Kafka::create_topic`].
+    ///
+    /// # Errors
+    /// When Kafka refuses.
+    pub async fn alter_topic(&self, topic: &str, configs: &[(&str, &str)]) -> Result<()> {
+        let mut command = java(&self.folder, "quiet.properties", "kafka.admin.ConfigCommand")?;
+        command.arg("--bootstrap-server").arg(self.bootstrap());
+        command.args(["--alter", "--entity-type", "topics", "--entity-name", topic]);
+        for (name, value) in configs {
+            command.arg("--add-config").arg(format!("{name}={value}"));
+        }
+        run(command, b"").await.map(drop)
+    }
+
     /// Deletes a topic.
     ///
     /// # Errors

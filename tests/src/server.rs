@@ -176,8 +176,36 @@ impl Server {
     /// # Errors
     /// As [`Server::start`].
     pub async fn restart(&mut self) -> Result<()> {
-        self.program = spawn(self.folder.path(), self.port, &self.arguments)?;
+        self.relaunch()?;
         self.wait_ready().await
+    }
+
+    /// The same without waiting for it to be ready.
+    ///
+    /// # Errors
+    /// When it is not built.
+    pub fn relaunch(&mut self) -> Result<()> {
+        self.program = spawn(self.folder.path(), self.port, &self.arguments)?;
+        Ok(())
+    }
+
+    /// Waits until `/readyz` answers 503 with a text in it; gives what it answered.
+    ///
+    /// # Errors
+    /// When it does not within a minute, with the end of its output.
+    pub async fn wait_unready(&mut self, because: &str) -> Result<String> {
+        let (client, url) = (self.client.clone(), self.url("/readyz"));
+        let mut said = String::new();
+        let told = async || {
+            let Ok(answer) = client.get(&url).send().await else {
+                return false;
+            };
+            let status = answer.status();
+            said = answer.text().await.unwrap_or_default();
+            status == StatusCode::SERVICE_UNAVAILABLE && said.contains(because)
+        };
+        self.program.wait_until(READY_LIMIT, because, told).await?;
+        Ok(said)
     }
 
     /// A GET, whatever its answer.

@@ -71,30 +71,22 @@ impl Consumer {
         };
         let owned = owned(settings, partitions)?;
         let topics = [(&origin.events_topic, owned), (&origin.platform_topic, vec![0])];
-        let metrics: Vec<_> = topics.iter().map(|_| Arc::new(KafkaMetrics::default())).collect();
         let mut planned = Vec::new();
         // Every topic is planned before the first one is read, so that a start that is refused has changed nothing.
         for (topic, numbers) in topics {
-            planned.push((Arc::clone(topic), plan(settings, store, &origin, topic, &numbers)?));
+            planned.push(plan(settings, store, &origin, topic, &numbers)?);
         }
+        let metrics: Vec<_> = planned.iter().map(|planned| Arc::clone(&planned.metrics)).collect();
         let health = Arc::new(KafkaHealth::new(metrics.clone()));
         let registry = Registry::start(settings, store, runtime, &health)?;
         let mut consumer = Self {
             stop: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),
             health,
-            metrics: metrics.clone(),
+            metrics,
         };
-        for ((topic, planned), metrics) in planned.into_iter().zip(metrics) {
-            consumer.read(
-                settings,
-                planned,
-                &topic,
-                &origin,
-                (store, runtime),
-                metrics,
-                registry.clone(),
-            )?;
+        for planned in planned {
+            consumer.read(planned, &origin, store, runtime, registry.clone())?;
         }
         Ok(consumer)
     }
@@ -102,18 +94,20 @@ impl Consumer {
     /// Starts the three threads of a topic.
     fn read(
         &mut self,
-        settings: &KafkaSettings,
-        Planned {
-            consumer,
-            watching,
-            plans,
-        }: Planned,
-        topic: &Arc<str>,
+        planned: Planned,
         origin: &Origin,
-        (store, runtime): (&Store, &Handle),
-        metrics: Arc<KafkaMetrics>,
+        store: &Store,
+        runtime: &Handle,
         registry: Registry,
     ) -> Result<(), StartError> {
+        let Planned {
+            topic,
+            consumer,
+            watching,
+            uncommitted,
+            plans,
+            metrics,
+        } = planned;
         for plan in &plans {
             // From here on the horizon is Kafka's, and nothing is known of its end yet.
             store.set_horizon(&plan.partition, Timestamp::MIN);
@@ -131,7 +125,7 @@ impl Consumer {
         };
         let lookout = Lookout {
             consumer: Arc::clone(&consumer),
-            uncommitted: settings.watcher().create()?,
+            uncommitted,
             progress: Arc::clone(&progress),
             store: store.clone(),
             metrics: Arc::clone(&metrics),
@@ -142,7 +136,7 @@ impl Consumer {
             With {
                 consumer,
                 cluster: Arc::clone(&origin.cluster),
-                topic: Arc::clone(topic),
+                topic: Arc::clone(&topic),
                 store: store.clone(),
                 heard: hears,
                 assigned,
@@ -214,9 +208,12 @@ fn owned(settings: &KafkaSettings, partitions: u32) -> Result<Vec<u32>, StartErr
 
 /// A topic that is about to be read.
 struct Planned {
+    topic: Arc<str>,
     consumer: Arc<BaseConsumer<Watching>>,
     watching: Watching,
+    uncommitted: BaseConsumer,
     plans: Vec<Resume>,
+    metrics: Arc<KafkaMetrics>,
 }
 
 fn plan(
@@ -241,9 +238,12 @@ fn plan(
     });
     let plans = plans.collect::<Result<_, _>>()?;
     Ok(Planned {
+        topic: Arc::clone(topic),
         consumer: Arc::new(consumer),
         watching,
+        uncommitted: settings.watcher().create()?,
         plans,
+        metrics: Arc::default(),
     })
 }
 

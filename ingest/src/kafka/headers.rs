@@ -13,8 +13,7 @@ use rdkafka::bindings;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaRespErr;
 
-/// The headers of a record, in their order. Bytes of a name that are no UTF-8 stand as `\xHH`, so that no two names of this
-/// kind are shown alike.
+/// The headers of a record, in their order. Bytes of a name that are no UTF-8 stand as `\xHH`, so that none is lost.
 pub(super) fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Option<Bytes>)> {
     let mut all = Vec::new();
     while let Some((name, value)) = header(message, all.len()) {

@@ -38,12 +38,15 @@ const MOST_LEFT_OUT: u32 = 16;
 /// The consumer's callbacks: librdkafka's log goes to ours, and its statistics say at which offsets it saw the ends.
 #[derive(Clone, Default)]
 pub(super) struct Watching {
-    news: Arc<Mutex<Option<Vec<(u32, u64)>>>>,
+    news: Arc<Mutex<Option<SeenEnds>>>,
 }
+
+/// By partition, the end that librdkafka saw.
+pub(super) type SeenEnds = Vec<(u32, u64)>;
 
 impl Watching {
     /// What the statistics said since the last call.
-    pub(super) fn news(&self) -> Option<Vec<(u32, u64)>> {
+    pub(super) fn news(&self) -> Option<SeenEnds> {
         self.news.lock().take()
     }
 }

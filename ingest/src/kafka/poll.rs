@@ -12,7 +12,7 @@ use rdkafka::message::Message as _;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use verdict_store::Incoming;
 
-use super::horizon::Watching;
+use super::horizon::{SeenEnds, Watching};
 use super::route::Origin;
 
 /// The most events in a chunk.
@@ -32,7 +32,7 @@ pub(super) enum Heard {
     /// The end of a partition was reached: the usual state of a healthy consumer.
     End,
     /// The ends of partitions that librdkafka had seen: every record before them was heard of.
-    Ends(Vec<(u32, u64)>),
+    Ends(SeenEnds),
     /// A batch of the broker's could not be read (its checksum), and was passed over.
     Unreadable(KafkaError),
     /// The offset to be read is gone. Nothing more is polled before the reader has assigned the partitions anew.

@@ -5,7 +5,9 @@ Reads one JSON object per line from standard input and does it:
   {"key": "acme", "text": "..."}         a record with that text as its value; "hex" for any bytes
   {"transaction": "begin"}               or "commit" or "abort" (needs --transactional-id)
   {"flush": true}                        waits until all that was sent is acknowledged
-A record may also have "headers" (an object of strings) and "partition".
+  {"key": "acme", "tombstone": true}     a record without a value
+A record may also have "headers" (an object of strings), "hex_headers" (of bytes in hex), "partition", and "timestamp" (in
+milliseconds since 1970; a topic of LogAppendTime takes no notice of it).
 Prints {"partition": p, "offset": o} for each acknowledged record, and fails if any was not.
 """
 
@@ -68,15 +70,19 @@ for line in sys.stdin:
         if serialize is None:
             sys.exit("a step with `avro` needs --schema")
         value = serialize(step["avro"], value_of)
+    elif step.get("tombstone"):
+        value = None
     else:
         value = bytes.fromhex(step["hex"]) if "hex" in step else step["text"].encode()
     headers = [(name, text.encode()) for name, text in step.get("headers", {}).items()]
+    headers += [(name, bytes.fromhex(value)) for name, value in step.get("hex_headers", {}).items()]
     producer.produce(
         options.topic,
         key=step.get("key"),
         value=value,
         headers=headers,
         partition=step.get("partition", -1),
+        timestamp=step.get("timestamp", 0),
         on_delivery=delivered,
     )
     producer.poll(0)

@@ -18,7 +18,7 @@ const EVERY: Duration = Duration::from_millis(100);
 const BURST: u32 = 32;
 /// How long a name is left alone after it was not found for the first time, and at the most.
 const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_mins(10);
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// How long to wait after so many failures before this one.
 pub(super) fn backoff(failures: u32) -> Duration {
