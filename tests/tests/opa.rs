@@ -24,7 +24,7 @@ async fn held(server: &Server) -> Result<Vec<Value>> {
 /// The same, once there are `count` of them.
 async fn decisions(server: &Server, count: usize) -> Result<Vec<Value>> {
     let mut last = 0;
-    for _ in 0..200 {
+    for _ in 0..node::POLLS {
         // Until the first report the tenant is not there.
         let items = held(server).await.unwrap_or_default();
         last = items.len();
@@ -40,7 +40,7 @@ async fn decisions(server: &Server, count: usize) -> Result<Vec<Value>> {
 /// The entry of the policy `authz`, once it shows this version and so many live instances.
 async fn effective(server: &Server, version: &str, live: u64) -> Result<Value> {
     let mut last = Value::Null;
-    for _ in 0..200 {
+    for _ in 0..node::POLLS {
         last = server.get_json("/v1/tenants/acme/effective?environment=prod").await?;
         let entry = &last["policies"][0];
         if entry["version"] == version && entry["applied"]["live"] == live {
