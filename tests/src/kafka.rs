@@ -15,7 +15,7 @@ use crate::tools::{Tool, free_port};
 /// For the short-lived tools too: one thread of garbage collection and no optimising compiler start quickest.
 const JAVA_OPTIONS: [&str; 4] = ["-Xmx128m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(300);
 const LOGGING: &str = include_str!("../tools/kafka/log4j2.properties");
 /// Tools print their answer on standard output; their log must not mix with it.
 const QUIET_LOGGING: &str = "rootLogger.level = off\n";
@@ -32,7 +32,7 @@ impl Kafka {
     /// Starts an empty Kafka and waits until it answers.
     ///
     /// # Errors
-    /// When Java or Kafka are not installed, or it does not come up within a minute.
+    /// When Java or Kafka are not installed, or it does not come up within five minutes.
     pub async fn start() -> Result<Self> {
         Self::start_with(&[]).await
     }

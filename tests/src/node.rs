@@ -15,7 +15,10 @@ pub const EVENTS: &str = "verdict.events.v1";
 pub const PLATFORM: &str = "verdict.platform.v1";
 
 /// How long a node gets to read what is there.
-const CAUGHT_UP: Duration = Duration::from_secs(60);
+const CAUGHT_UP: Duration = Duration::from_secs(300);
+/// How often a test asks, a tenth of a second apart, for what will be there on whatever machine; one that has asked so
+/// often has failed.
+pub const POLLS: usize = 3000;
 
 /// Makes both topics as an operator would.
 ///
@@ -43,7 +46,7 @@ pub async fn start(kafka: &Kafka, arguments: &[&str]) -> Result<Server> {
 /// Waits until the node holds every record of the events topic: its records, in all its logs, are as many as `records`.
 ///
 /// # Errors
-/// When it does not within a minute; the message holds the sizes.
+/// When it does not within five minutes; the message holds the sizes.
 pub async fn wait_for_records(node: &Server, logs: &[&str], records: u64) -> Result<()> {
     let end = tokio::time::Instant::now() + CAUGHT_UP;
     loop {

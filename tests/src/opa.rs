@@ -48,7 +48,7 @@ impl Opa {
     /// Starts an OPA whose bundle [`Opa::publish`] replaces, and waits until the bundle is active.
     ///
     /// # Errors
-    /// When OPA is not installed, the bundle does not build, or it does not come up within half a minute.
+    /// When OPA is not installed, the bundle does not build, or it does not come up within five minutes.
     pub async fn start(setup: &OpaSetup<'_>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("verdict-opa-").tempdir()?;
         let (name, revision, module) = setup.bundle;
@@ -91,7 +91,7 @@ impl Opa {
     /// Starts an OPA with this configuration file as it is.
     ///
     /// # Errors
-    /// When OPA is not installed or does not come up within half a minute.
+    /// When OPA is not installed or does not come up within five minutes.
     pub async fn start_with(configuration: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("verdict-opa-").tempdir()?;
         fs::write(folder.path().join("config.yaml"), configuration)?;
@@ -100,7 +100,7 @@ impl Opa {
 
     async fn launch(folder: TempDir, bundles: Option<BundleServer>) -> Result<Self> {
         let port = free_port()?;
-        let client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(300)).build()?;
         let program = spawn(&folder, port)?;
         let mut opa = Self {
             folder,
@@ -124,7 +124,7 @@ impl Opa {
     /// Waits until the bundle's active revision is this one, by OPA's own word.
     ///
     /// # Errors
-    /// When it is not within ten seconds.
+    /// When it is not within five minutes.
     pub async fn wait_revision(&mut self, bundle: &str, revision: &str) -> Result<()> {
         let (client, url) = (
             self.client.clone(),
@@ -140,7 +140,7 @@ impl Opa {
                 .is_ok_and(|body| body["result"] == revision)
         };
         self.program
-            .wait_until(Duration::from_secs(10), &format!("at revision {revision}"), active)
+            .wait_until(Duration::from_secs(300), &format!("at revision {revision}"), active)
             .await
     }
 
@@ -217,7 +217,7 @@ impl Opa {
                 .is_ok_and(|answer| answer.status().is_success())
         };
         self.program
-            .wait_until(Duration::from_secs(30), "healthy", healthy)
+            .wait_until(Duration::from_secs(300), "healthy", healthy)
             .await
     }
 }

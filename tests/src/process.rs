@@ -11,6 +11,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+/// Longer than anything takes, on whatever machine: what has not ended by then hangs.
+const LONG: Duration = Duration::from_secs(300);
+
 /// A program that was started and is killed when this is dropped.
 #[derive(Debug)]
 pub struct Program {
@@ -94,7 +97,7 @@ impl Program {
     /// Asks it to stop (SIGTERM) and waits.
     ///
     /// # Errors
-    /// When it has not ended after two minutes.
+    /// When it has not ended after five minutes.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
         self.stop_by("TERM").await
     }
@@ -102,13 +105,13 @@ impl Program {
     /// Sends a signal by its name that is to end it, and waits.
     ///
     /// # Errors
-    /// When it has not ended after two minutes.
+    /// When it has not ended after five minutes.
     pub async fn stop_by(&mut self, signal: &str) -> Result<ExitStatus> {
         self.signal(signal).await?;
-        let ended = timeout(Duration::from_secs(120), self.child.wait()).await;
+        let ended = timeout(LONG, self.child.wait()).await;
         let ignored = || {
             anyhow!(
-                "{} ignored SIG{signal} for two minutes:\n{}",
+                "{} ignored SIG{signal} for five minutes:\n{}",
                 self.name,
                 tail(&self.log())
             )
@@ -149,7 +152,7 @@ impl Program {
 /// Runs a command to its end, with `input` on its standard input.
 ///
 /// # Errors
-/// When it fails, with what it said; or when it takes longer than two minutes.
+/// When it fails, with what it said; or when it takes longer than five minutes.
 pub async fn run(mut command: Command, input: &[u8]) -> Result<String> {
     let output = output_of(&mut command, input).await?;
     if !output.status.success() {
@@ -167,7 +170,7 @@ pub async fn run(mut command: Command, input: &[u8]) -> Result<String> {
 /// Runs a command to its end and returns how it ended, success or not.
 ///
 /// # Errors
-/// When it cannot be started or takes longer than two minutes.
+/// When it cannot be started or takes longer than five minutes.
 pub async fn output_of(command: &mut Command, input: &[u8]) -> Result<Output> {
     let mut child = command
         .stdin(Stdio::piped())
@@ -182,9 +185,9 @@ pub async fn output_of(command: &mut Command, input: &[u8]) -> Result<Output> {
     let feeding = tokio::spawn(async move {
         let _closed_early = stdin.write_all(&input).await;
     });
-    let output = timeout(Duration::from_secs(120), child.wait_with_output())
+    let output = timeout(LONG, child.wait_with_output())
         .await
-        .map_err(|_| anyhow!("`{:?}` did not end within two minutes", command.as_std()))??;
+        .map_err(|_| anyhow!("`{:?}` did not end within five minutes", command.as_std()))??;
     feeding.await?;
     Ok(output)
 }

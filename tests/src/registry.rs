@@ -30,7 +30,7 @@ impl Registry {
     /// Starts an empty registry and waits until it answers.
     ///
     /// # Errors
-    /// When Java or the registry are not installed, or it does not come up within a minute.
+    /// When Java or the registry are not installed, or it does not come up within five minutes.
     pub async fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("verdict-registry-").tempdir()?;
         let (port, management) = (free_port()?, free_port()?);
@@ -45,7 +45,7 @@ impl Registry {
             .env("APICURIO_STORAGE_SQL_KIND", "h2")
             .current_dir(folder.path());
         let program = Program::start("the Apicurio registry", command, &folder.path().join("registry.log"))?;
-        let client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(300)).build()?;
         let mut registry = Self {
             port,
             client,
@@ -62,7 +62,7 @@ impl Registry {
         };
         registry
             .program
-            .wait_until(Duration::from_secs(60), "ready", answers)
+            .wait_until(Duration::from_secs(300), "ready", answers)
             .await?;
         Ok(registry)
     }

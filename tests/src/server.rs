@@ -16,7 +16,7 @@ use crate::process::{Program, output_of};
 use crate::tools::{self, free_port};
 
 /// Long enough for a start that has to check a large log first.
-const READY_LIMIT: Duration = Duration::from_secs(60);
+const READY_LIMIT: Duration = Duration::from_secs(300);
 
 /// A running (or killed) `verdict serve`.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Server {
         let port = free_port()?;
         let program = spawn(folder.path(), port, &arguments)?;
         // A request has to end even when the server never answers it.
-        let client = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(300)).build()?;
         Ok(Self {
             folder,
             port,
@@ -97,7 +97,7 @@ impl Server {
     /// Waits until `/readyz` answers 200.
     ///
     /// # Errors
-    /// When it ends first or takes longer than a minute, with the end of its output.
+    /// When it ends first or takes longer than five minutes, with the end of its output.
     pub async fn wait_ready(&mut self) -> Result<()> {
         let (client, url) = (self.client.clone(), self.url("/readyz"));
         let ready = async || {
@@ -113,9 +113,9 @@ impl Server {
     /// Waits for a start that must be refused, and returns what it said.
     ///
     /// # Errors
-    /// When it is still running after half a minute, or ended with success.
+    /// When it is still running after five minutes, or ended with success.
     pub async fn refused(&mut self) -> Result<String> {
-        let end = tokio::time::Instant::now() + Duration::from_secs(30);
+        let end = tokio::time::Instant::now() + Duration::from_secs(300);
         while tokio::time::Instant::now() < end {
             match self.program.exited()? {
                 Some(status) if status.success() => bail!("it ended with success:\n{}", self.log()),
@@ -284,7 +284,7 @@ impl Server {
 /// `bin/verdict` with these arguments, run to its end; success or not is the caller's to judge.
 ///
 /// # Errors
-/// When it is not built, or takes longer than two minutes.
+/// When it is not built, or takes longer than five minutes.
 pub async fn verdict(arguments: &[&str], input: &[u8]) -> Result<Output> {
     let mut command = command()?;
     command.args(arguments);

@@ -8,14 +8,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use verdict_tests::server::{Server, verdict};
 
-/// Longer than any of these take; a test that waits so long has failed.
-const LONG: Duration = Duration::from_secs(30);
+/// Longer than any of these take, on whatever machine; a test that waits so long has failed.
+const LONG: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn half_a_header_does_not_hold_a_connection_and_a_whole_one_is_answered() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let config = folder.path().join("verdict.toml");
-    std::fs::write(&config, "[http]\nheader_timeout_seconds = 1\n")?;
+    std::fs::write(&config, "[http]\nheader_timeout_seconds = 5\n")?;
     let mut server = Server::start(&["--config", config.to_str().context("a path")?]).await?;
     let address = server.url("").replace("http://", "");
     let ended = async |sent: &[u8]| -> Result<String> {
@@ -27,11 +27,16 @@ async fn half_a_header_does_not_hold_a_connection_and_a_whole_one_is_answered() 
             .context("the connection is still open")??;
         Ok(String::from_utf8_lossy(&received).into_owned())
     };
-    for slow in [&b""[..], b"GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: "] {
-        assert!(!ended(slow).await?.contains(" 200 "), "{slow:?}");
+    // All at once: each of them ends by the same five seconds.
+    let (nothing, half, answered) = tokio::try_join!(
+        ended(b""),
+        ended(b"GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: "),
+        ended(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\nGET /healthz HTTP/1.1\r\nhost: a\r\n\r\n"),
+    )?;
+    for slow in [nothing, half] {
+        assert!(!slow.contains(" 200 "), "{slow}");
     }
     // Kept open for the next request, and closed when none comes.
-    let answered = ended(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\nGET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await?;
     assert_eq!(answered.matches("HTTP/1.1 200 OK").count(), 2, "{answered}");
     server.stop().await
 }
@@ -43,9 +48,10 @@ async fn a_stop_waits_for_nobody_who_is_silent() -> Result<()> {
     let mut idle = TcpStream::connect(&address).await?;
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await?;
     idle.read_exact(&mut [0; 12]).await?;
-    timeout(Duration::from_secs(9), server.stop())
-        .await
-        .context("it waited")?
+    server.stop().await?;
+    // It says so where it has waited as long as it waits for a request.
+    assert!(!server.log().contains("were still running"), "{}", server.log());
+    Ok(())
 }
 
 #[tokio::test]

@@ -155,7 +155,7 @@ async fn aborted_records_are_never_seen_and_markers_do_not_hold_the_horizon_back
     assert_eq!(actors(&decisions), ["committed-1", "committed-2", "committed-3"]);
     // Markers after the last record do not keep the horizon back.
     let known = json!(ago(4));
-    for _ in 0..100 {
+    for _ in 0..node::POLLS {
         let answer = node.get_json("/v1/tenants/acme/effective?environment=prod").await?;
         if answer["known_at"].as_str() >= known.as_str() {
             return Ok(());
@@ -207,7 +207,7 @@ async fn an_open_transaction_holds_the_horizon_until_it_ends() -> Result<()> {
     let heard: BTreeSet<&str> = actors(&decisions).into_iter().collect();
     assert_eq!(heard, BTreeSet::from(["before", "behind", "after"]));
     let question = format!("/v1/tenants/acme/effective?environment=prod&known_at={behind}");
-    for _ in 0..100 {
+    for _ in 0..node::POLLS {
         if node.get(&question).await?.status == 200 {
             return Ok(());
         }
@@ -237,7 +237,7 @@ async fn a_record_in_the_wrong_partition_is_kept_under_that_partition() -> Resul
         .map(|partition| format!("_unrouted.{partition}"))
         .collect();
     let mut kept: Vec<Vec<Value>> = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..node::POLLS {
         kept.clear();
         for log in &logs {
             let page = node.get(&format!("/v1/tenants/{log}/quarantine")).await?;
@@ -430,7 +430,7 @@ async fn what_retention_took_is_a_recorded_gap() -> Result<()> {
     assert!(node.log().contains("recorded as a gap"), "{}", node.log());
     // It was noticed after the last record, and so is known once the horizon is past that.
     let mut sources = String::new();
-    for _ in 0..100 {
+    for _ in 0..node::POLLS {
         sources = node.get_json("/v1/tenants/acme/sources").await?.to_string();
         if sources.contains("kafka:verdict.events.v1/0") {
             break;

@@ -24,7 +24,7 @@ async fn held(server: &Server) -> Result<Vec<Value>> {
 /// The same, once there are `count` of them.
 async fn decisions(server: &Server, count: usize) -> Result<Vec<Value>> {
     let mut last = 0;
-    for _ in 0..200 {
+    for _ in 0..node::POLLS {
         // Until the first report the tenant is not there.
         let items = held(server).await.unwrap_or_default();
         last = items.len();
@@ -46,7 +46,7 @@ async fn effective(server: &Server, version: &str, live: u64) -> Result<Value> {
 /// The whole answer.
 async fn answered(server: &Server, version: &str, live: u64) -> Result<Value> {
     let mut last = Value::Null;
-    for _ in 0..200 {
+    for _ in 0..node::POLLS {
         // Until the first report the tenant is not there.
         if let Ok(answer) = server.get_json("/v1/tenants/acme/effective?environment=prod").await {
             last = answer;
