@@ -1,7 +1,7 @@
 //! Who sends, and into which tenant's log: decided from the path and the token alone, never from the body (A7).
 
 use axum::http::{HeaderMap, header};
-use verdict_schemas::{Kind, TenantId};
+use verdict_schemas::TenantId;
 use verdict_store::access::{Access, Principal, Role};
 
 use crate::problem::{Code, Problem};
@@ -38,9 +38,9 @@ impl Caller {
         }
     }
 
-    /// May it send this kind here? Intent changes answers and needs `control`; all else is observation.
-    pub(crate) fn may_send(&self, kind: Kind) -> bool {
-        let role = if kind.is_intent() { Role::Control } else { Role::Emit };
+    /// May it send intent here, or observation? Intent changes answers and needs `control` (E5).
+    pub(crate) fn may_send(&self, intent: bool) -> bool {
+        let role = if intent { Role::Control } else { Role::Emit };
         self.principal.may(role, &self.tenant)
     }
 
@@ -49,7 +49,7 @@ impl Caller {
     /// # Errors
     /// 403 when it may only read.
     pub(crate) fn must_send(&self) -> Result<(), Problem> {
-        if self.may_send(Kind::Rollout) || self.may_send(Kind::Decision) {
+        if self.may_send(true) || self.may_send(false) {
             return Ok(());
         }
         Err(Problem::new(
@@ -69,7 +69,7 @@ impl Caller {
                 "`_platform` holds intent only, and OPA reports observation",
             ));
         }
-        if self.may_send(Kind::Decision) {
+        if self.may_send(false) {
             return Ok(());
         }
         Err(Problem::new(

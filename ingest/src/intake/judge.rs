@@ -75,19 +75,19 @@ fn one(shared: &Shared, caller: &Caller, form: &Form, item: &Item) -> Result<Ded
     }
     let malformed = |rejection| (Code::MalformedEvent, rejection);
     // The projection accepts what the whole reading does, and of a decision it is five times as fast.
-    let (kind, event_id, source) = match project(
+    let ((kind, intent), event_id, source) = match project(
         &item.bytes,
         Some(form.content_type.as_str()),
         &*shared.state.store.schemas(),
     ) {
         Projection::Decision(decision) => {
             decision.check_log(&caller.tenant).map_err(malformed)?;
-            (Kind::Decision, decision.event_id, Arc::from(&*decision.source))
+            ((Kind::Decision, false), decision.event_id, Arc::from(&*decision.source))
         }
         Projection::Other(event) => {
             check_log(&event, &caller.tenant).map_err(malformed)?;
             let source = Arc::from(event.meta.source.as_str());
-            (event.body.kind(), event.meta.event_id, source)
+            ((event.body.kind(), event.body.is_intent()), event.meta.event_id, source)
         }
         Projection::Malformed(rejection) => return Err(malformed(rejection)),
         Projection::AwaitingSchema(reference) => {
@@ -95,8 +95,8 @@ fn one(shared: &Shared, caller: &Caller, form: &Form, item: &Item) -> Result<Ded
             return Err(malformed(Rejection::new("unknown_schema", detail)));
         }
     };
-    if !caller.may_send(kind) {
-        let role = if kind.is_intent() { "control" } else { "emit" };
+    if !caller.may_send(intent) {
+        let role = if intent { "control" } else { "emit" };
         let detail = format!(
             "sending `{}` into `{}` needs the role `{role}`",
             kind.as_str(),
@@ -107,7 +107,7 @@ fn one(shared: &Shared, caller: &Caller, form: &Form, item: &Item) -> Result<Ded
     Ok(DedupKey {
         source,
         event_id,
-        intent: kind.is_intent(),
+        intent,
     })
 }
 

@@ -90,6 +90,35 @@ async fn intent_needs_control_and_observation_needs_emit() {
     );
 }
 
+/// Nobody waives a finding about himself (E5): what a check is decides, not that it is one.
+#[tokio::test]
+async fn a_check_that_can_waive_needs_control_and_a_measurement_does_not() {
+    let node = node();
+    let check = |n, check: &str| {
+        let mut event = decision(n);
+        event["kind"] = json!("check_recorded");
+        event["body"] = json!({
+            "check": check, "subject": {"digest": "sha256:00"}, "outcome": "pass", "by": {"type": "service", "id": "ci"},
+        });
+        event
+    };
+    for (n, kind) in (1..).zip(["review", "validation", "signature", "impact"]) {
+        let event = check(n, kind).to_string();
+        let emitted = as_role(&node, "emit", "acme", event.clone()).await;
+        assert_eq!(
+            (emitted.status, emitted.problem().as_str()),
+            (StatusCode::FORBIDDEN, "not_allowed")
+        );
+        let controlled = as_role(&node, "control", "acme", event).await;
+        assert_eq!(controlled.results(), [("accepted".to_owned(), n - 1)], "{kind}");
+    }
+    for (n, kind) in (5..).zip(["signal", "drill", "replay"]) {
+        let event = check(n, kind).to_string();
+        let emitted = as_role(&node, "emit", "acme", event).await;
+        assert_eq!(emitted.results(), [("accepted".to_owned(), n - 1)], "{kind}");
+    }
+}
+
 #[tokio::test]
 async fn an_opa_needs_emit() {
     let node = node();

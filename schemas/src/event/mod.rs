@@ -153,14 +153,6 @@ impl Kind {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
-
-    /// Is every event of this kind intent? Of `check_recorded` some are: ask [`Body::is_intent`].
-    pub fn is_intent(self) -> bool {
-        matches!(
-            self,
-            Self::Rollout | Self::ArtifactPublished | Self::ObjectChanged | Self::SubjectErased
-        )
-    }
 }
 
 impl Body {
@@ -171,7 +163,10 @@ impl Body {
             Self::CheckRecorded(recorded) => {
                 matches!(&*recorded.check, "review" | "validation" | "signature" | "impact")
             }
-            other => other.kind().is_intent(),
+            other => matches!(
+                other.kind(),
+                Kind::Rollout | Kind::ArtifactPublished | Kind::ObjectChanged | Kind::SubjectErased
+            ),
         }
     }
 

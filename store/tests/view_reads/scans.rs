@@ -10,7 +10,7 @@ use crate::stream::{LOGS, coming, seconds};
 
 fn acts_at(counted: &Counted) -> Timestamp {
     let time = counted.event.meta.event_time;
-    match counted.event.body.kind().is_intent() {
+    match counted.event.body.is_intent() {
         true => intended_at(time, counted.recorded),
         false => observed_at(time, counted.recorded),
     }

@@ -25,7 +25,7 @@ enum What {
 fn what(item: &Item) -> What {
     match project(&item.bytes, Some("application/json"), &KnownSchemas) {
         Projection::Decision(decision) => What::Observation(decision.event_time),
-        Projection::Other(event) if event.body.kind().is_intent() => What::Intent(event.meta.event_time),
+        Projection::Other(event) if event.body.is_intent() => What::Intent(event.meta.event_time),
         Projection::Other(event) => What::Observation(event.meta.event_time),
         Projection::Malformed(_) | Projection::AwaitingSchema(_) => What::Malformed,
     }
