@@ -70,7 +70,8 @@ pub(crate) struct ServerArgs {
 /// The cut and the moment that a question is about.
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct CutArgs {
-    /// The moment asked about: RFC 3339 or words, such as "yesterday 14:00" or "10 minutes ago". Default: now.
+    /// The moment asked about: RFC 3339, a local time ("2026-03-01 14:00", "14:00"), or words: "yesterday 14:00", "10 minutes
+    /// ago". Default: now.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
     /// As it was known then: only what was recorded up to this moment.
