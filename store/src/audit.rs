@@ -38,8 +38,9 @@ use offsets::Offsets;
 pub struct AuditReport {
     /// Every log, by name.
     pub logs: Vec<LogAudit>,
-    /// Rows of views compared.
-    pub view_rows: u64,
+    /// Rows of views compared; `None` where they were not: they are of another release, which makes them anew when it
+    /// opens the store, or records can not be read.
+    pub view_rows: Option<u64>,
     /// What is wrong; empty when all is well. Of each log, the first place of each sort.
     pub defects: Vec<Defect>,
 }

@@ -41,6 +41,9 @@ impl Database {
     pub(crate) fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
         let (rocks, cache) = rocks_options(options);
         let path = dir.join(DIRECTORY);
+        if path.join("CURRENT").exists() {
+            tables_of(dir, &rocks)?;
+        }
         let descriptors = Table::ALL.map(|table| table.descriptor(&cache));
         let db = DB::open_cf_descriptors(&rocks, path, descriptors).map_err(|error| opening(dir, error))?;
         Ok(Self {
@@ -57,7 +60,7 @@ impl Database {
         rocks.create_missing_column_families(false);
         let path = dir.join(DIRECTORY);
         // One that an earlier release wrote may lack a table; nothing can be made here.
-        let there = DB::list_cf(&rocks, &path).map_err(|error| opening(dir, error))?;
+        let there = tables_of(dir, &rocks)?;
         let descriptors = Table::ALL
             .iter()
             .filter(|table| there.iter().any(|name| name == table.name()))
@@ -137,6 +140,17 @@ impl Database {
     }
 }
 
+/// The names of the tables that are there, each known here: a later release may have made others.
+fn tables_of(dir: &Path, rocks: &RocksOptions) -> Result<Vec<String>, OpenError> {
+    let there = DB::list_cf(rocks, dir.join(DIRECTORY)).map_err(|error| opening(dir, error))?;
+    // RocksDB has `default` in every database; nothing is kept in it.
+    let known = |name: &String| name == "default" || Table::ALL.iter().any(|table| table.name() == name);
+    match there.iter().find(|name| !known(name)) {
+        Some(unknown) => Err(OpenError::Table(unknown.clone())),
+        None => Ok(there),
+    }
+}
+
 fn rocks_options(options: &Options) -> (RocksOptions, Cache) {
     let mut lru = LruCacheOptions::default();
     lru.set_capacity(options.cache_bytes());
@@ -173,5 +187,26 @@ fn opening(dir: &Path, error: rocksdb::Error) -> OpenError {
         OpenError::Locked(dir.to_path_buf())
     } else {
         OpenError::Store(StoreError::Database(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_a_later_release_is_named_and_nothing_is_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut database = Database::open(dir.path(), &Options::default()).unwrap();
+        database.db.create_cf("of_tomorrow", &RocksOptions::default()).unwrap();
+        drop(database);
+        let writing = Database::open(dir.path(), &Options::default()).err();
+        let reading = Database::open_read_only(dir.path(), &Options::default()).err();
+        for error in [writing, reading] {
+            assert!(
+                matches!(&error, Some(OpenError::Table(name)) if name == "of_tomorrow"),
+                "{error:?}"
+            );
+        }
     }
 }

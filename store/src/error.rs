@@ -88,6 +88,11 @@ pub enum OpenError {
         /// The latest known here.
         known: u32,
     },
+    /// It was written by a later release, which keeps more.
+    #[error(
+        "the store has a table `{0}` that this release does not know: use the release that wrote it, or a later one"
+    )]
+    Table(String),
     /// The database is older than what was published about it (`heads`).
     #[error(
         "log `{log}` has {found} records, but {published} were published: the database in `{dir}` is older than its \

@@ -185,6 +185,9 @@ pub(crate) struct DecisionsArgs {
     /// Span: its id, or a whole `traceparent`. No index helps: give a trace or a range too where there are many.
     #[arg(long)]
     pub(crate) span_id: Option<String>,
+    /// What the emitter says belongs together: `meta.correlation_id`, such as an OPA's `batch_decision_id`.
+    #[arg(long)]
+    pub(crate) correlation_id: Option<String>,
     /// From when.
     #[arg(long, value_name = "TIME")]
     pub(crate) from: Option<String>,

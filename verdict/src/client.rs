@@ -1,13 +1,16 @@
 //! The HTTP client behind every question: one GET or POST, problems turned into failures that say what to do.
 
+use std::sync::Once;
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 use crate::cli::ServerArgs;
 use crate::exit::Failure;
 use crate::faithful::lossy;
+use crate::output::note;
 
 /// A server, and who asks.
 #[derive(Clone, Debug)]
@@ -94,6 +97,7 @@ impl Client {
     pub(crate) async fn send_any(&self, request: RequestBuilder) -> Result<Answer, Failure> {
         let response = request.send().await.map_err(|e| self.unreachable(&e))?;
         let status = response.status();
+        warn_of_clock(response.headers());
         let text = body(response).await?;
         let value = lossy(&text);
         Ok(Answer { text, value, status })
@@ -112,11 +116,16 @@ impl Client {
     /// A problem document (RFC 9457) as a failure.
     pub(crate) fn refused(&self, answer: &Answer) -> Failure {
         let said = |field: &str| answer.value.get(field).and_then(Value::as_str);
-        let text = match (said("title"), said("detail")) {
+        let mut text = match (said("title"), said("detail")) {
             (Some(title), Some(detail)) => format!("{title}: {detail}"),
             (Some(only), None) | (None, Some(only)) => only.to_owned(),
             (None, None) => format!("{} answered {}", self.server, answer.status),
         };
+        if let Some(own) = said("as_of") {
+            text.push_str(" (--as-of ");
+            text.push_str(own);
+            text.push(')');
+        }
         match answer.status {
             StatusCode::UNAUTHORIZED if self.token.is_none() => {
                 Failure::Forbidden(format!("{text} (give a token in VERDICT_TOKEN)"))
@@ -126,6 +135,19 @@ impl Client {
             status if status.is_server_error() => Failure::Unreachable(text),
             _ => Failure::Usage(text),
         }
+    }
+}
+
+/// Says once that the server's records are ahead of its clock (E3): what it answers about now is not what holds now.
+fn warn_of_clock(headers: &HeaderMap) {
+    static SAID: Once = Once::new();
+    if let Some(seconds) = headers.get("verdict-ahead-by").and_then(|value| value.to_str().ok()) {
+        SAID.call_once(|| {
+            note(&format!(
+                "warning: the server's newest record is {seconds} s ahead of its clock: until the clock has caught up, leases \
+                 run out early and intent acts late. `verdict_store_ahead_milliseconds` of /metrics follows it"
+            ));
+        });
     }
 }
 

@@ -55,7 +55,8 @@ fn quiet_if_closed(result: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
-/// Prints an answer: as JSON what came, as NDJSON the elements of its member `items`, as a table by `table`.
+/// Prints an answer: as JSON what came, as NDJSON the elements of its member `items`, as a table by `table`. What the
+/// answer warns of goes to standard error in every form, for nobody reads JSON that goes into a file.
 pub(crate) fn answer(
     output: Output,
     answer: &Answer,
@@ -63,13 +64,18 @@ pub(crate) fn answer(
     table: impl FnOnce(&Value) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     match output {
-        Output::Json => json(&answer.text),
+        Output::Json => json(&answer.text)?,
         Output::Ndjson => match Members::read(&answer.text).and_then(|members| members.elements(items)) {
-            Some(rows) => rows.iter().try_for_each(|row| json_line(row.get())),
-            None => json_line(&answer.text),
+            Some(rows) => rows.iter().try_for_each(|row| json_line(row.get()))?,
+            None => json_line(&answer.text)?,
         },
-        Output::Table => table(&answer.value),
+        Output::Table => table(&answer.value)?,
     }
+    let warnings = answer.value.get("warnings").and_then(Value::as_array);
+    for warning in warnings.into_iter().flatten().filter_map(Value::as_str) {
+        note(&format!("warning: {warning}"));
+    }
+    Ok(())
 }
 
 /// A table; every cell is one line of visible text.

@@ -34,8 +34,8 @@ pub(crate) struct ViewDifference {
 /// What comparing the views found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ViewsAudit {
-    /// Rows compared.
-    pub(crate) rows: u64,
+    /// Rows compared; `None` where the views are of another release, and are made anew when the store is opened.
+    pub(crate) rows: Option<u64>,
     /// The first difference of each table of each log.
     pub(crate) differences: Vec<ViewDifference>,
 }
@@ -65,9 +65,9 @@ pub(crate) fn audit(
     let mut found = ViewsAudit::default();
     let version = kept.row(Table::Mark, VERSION_KEY)?.map(|row| row.to_vec());
     if version.is_some_and(|version| version != VERSION.to_be_bytes()) {
-        // Of another release: nothing to compare, and made anew when the store is opened.
         return Ok(found);
     }
+    found.rows = Some(0);
     let views = Arc::new(Database::open_scratch(scratch, options)?);
     let visible = Arc::new(Visible::new());
     let mut builder = Builder::between(Arc::clone(kept), Arc::clone(&views), schemas, visible, options);
@@ -119,7 +119,7 @@ fn compare_log(
                 });
                 break;
             }
-            found.rows += 1;
+            *found.rows.get_or_insert_default() += 1;
             kept.next();
             built.next();
         }

@@ -28,6 +28,7 @@ pub(crate) async fn decisions(args: &DecisionsArgs) -> Result<(), Failure> {
         .with("agent", args.agent.as_ref())
         .with("trace_id", args.trace_id.as_ref())
         .with("span_id", args.span_id.as_ref())
+        .with("correlation_id", args.correlation_id.as_ref())
         .time("from", args.from.as_ref())?
         .time("to", args.to.as_ref())?
         .time("known_at", args.known_at.as_ref())?

@@ -104,6 +104,7 @@ fn under(version: &str, server: &ServerArgs) -> DecisionsArgs {
         agent: None,
         trace_id: None,
         span_id: None,
+        correlation_id: None,
         from: None,
         to: None,
         limit: 20,
