@@ -188,7 +188,7 @@ fn step(crowded: bool) -> impl Strategy<Value = Step> {
     (
         gap,
         prop_oneof![60 => back, 1 => Just(i64::MAX)],
-        prop_oneof![8 => Just(0usize), 1 => 1..6usize],
+        prop_oneof![if crowded { 3 } else { 8 } => Just(0usize), 1 => 1..6usize],
         prop::bool::weighted(0.05),
         what(crowded),
     )
