@@ -57,12 +57,13 @@ fn labels(number: u8) -> Arc<Labels> {
     )
 }
 
-/// One record to come: how long after the one before, how late, of whom, what.
+/// One record to come: how long after the one before, how late, behind how many others it is understood, of whom, what.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     skipped: u64,
     after: i64,
     late: i64,
+    waits: usize,
     instance: u8,
     what: Content,
 }
@@ -118,13 +119,15 @@ fn step() -> impl Strategy<Value = Step> {
         prop_oneof![3 => Just(0u64), 1 => Just(2)],
         after,
         late,
+        prop_oneof![6 => Just(0usize), 1 => 1..5usize],
         0..5u8,
         content(),
     )
-        .prop_map(|(skipped, after, late, instance, what)| Step {
+        .prop_map(|(skipped, after, late, waits, instance, what)| Step {
             skipped,
             after,
             late,
+            waits,
             instance,
             what,
         })
@@ -134,8 +137,38 @@ pub(crate) fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(), 1..most)
 }
 
-/// The observations of the records, record by record, in index order.
+/// The observations of the records, record by record, in the order in which they are understood: one that waits stands
+/// behind as many others. It was a step when it came, and is another then.
 pub(crate) fn records(steps: &[Step]) -> Vec<Vec<Observation>> {
+    let mut step = 0;
+    let mut waiting: Vec<(Vec<Observation>, usize)> = Vec::new();
+    let mut understood = Vec::new();
+    for (place, (mut record, of)) in recorded(steps).into_iter().zip(steps).enumerate() {
+        step += of.skipped;
+        if of.waits > 0 {
+            waiting.push((record, place + of.waits));
+        } else {
+            record.iter_mut().for_each(|fact| fact.place.step = step);
+            understood.push(record);
+        }
+        step += 1;
+        let (due, others) = waiting
+            .into_iter()
+            .partition(|(_, until)| *until <= place || place + 1 == steps.len());
+        waiting = others;
+        for (mut record, _) in due {
+            for fact in &mut record {
+                (fact.place.step, fact.place.late) = (step, true);
+            }
+            understood.push(record);
+            step += 1;
+        }
+    }
+    understood
+}
+
+/// The observations of the records, in index order.
+fn recorded(steps: &[Step]) -> Vec<Vec<Observation>> {
     let (mut recorded, mut next) = (START, 0);
     let mut records = Vec::new();
     for step in steps {
