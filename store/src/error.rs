@@ -41,6 +41,14 @@ pub enum StoreError {
     /// Making the views failed in a way that is a fault of ours.
     #[error("the views could not be made: {0}")]
     Views(String),
+    /// A thread panicked: a fault of ours.
+    #[error("the thread that {thread} broke off: {reason}")]
+    Broken {
+        /// What it does.
+        thread: &'static str,
+        /// What the panic said.
+        reason: String,
+    },
     /// A file beside the database could not be read or written.
     #[error("`{path}`: {reason}")]
     File {
@@ -155,9 +163,9 @@ pub enum OpenError {
 /// Records were not kept, or it can not be said that they are visible.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
-    /// A write failed earlier. The store stays readable; it takes nothing until it is opened again.
+    /// A write failed earlier, or a thread broke off. The store stays readable; it takes nothing until it is opened again.
     #[error(
-        "the store takes no records since a write failed ({0}): what was acknowledged is kept; make room or mend the disk, then restart"
+        "the store takes no records any more ({0}): what was acknowledged is kept; make room or mend the disk, then restart"
     )]
     NotWritable(String),
     /// The write of these records failed: none of them is acknowledged; after a restart some may be there all the same.

@@ -21,6 +21,7 @@ mod clock;
 mod cut;
 mod database;
 mod error;
+mod guard;
 mod incoming;
 mod keys;
 mod layout;

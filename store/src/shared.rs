@@ -73,7 +73,7 @@ impl Shared {
     /// Takes nothing more from now on: what the disk holds is only known after it is read back. Gives the reason, which
     /// is that of the first failure.
     pub(crate) fn stop(&self, error: &StoreError) -> String {
-        tracing::error!(%error, "a write failed: the store is readable, and takes nothing until it is opened again");
+        tracing::error!(%error, "the store is readable, and takes nothing until it is opened again");
         self.stopped
             .write()
             .writing

@@ -15,6 +15,7 @@ use verdict_schemas::{SchemaRef, Timestamp, WriterSchema, WriterSchemas};
 use crate::clock::{self, Clock};
 use crate::database::Database;
 use crate::error::{AppendError, OpenError, StoreError};
+use crate::guard::guarded;
 use crate::incoming::{AppendReceipt, Incoming};
 use crate::leaf::Leaf;
 use crate::log::commit::Committer;
@@ -129,10 +130,14 @@ impl Store {
             views: sender,
             threads,
         };
-        open.spawn("verdict-commit", move || committer.run())?;
+        open.spawn("verdict-commit", "commits", move || committer.run())?;
         let seen = Arc::clone(&shared);
-        open.spawn("verdict-views", move || pipeline::run(&seen, builder, receiver))?;
-        open.spawn("verdict-heads", move || shared.heads.run(&shared.clock))?;
+        open.spawn("verdict-views", pipeline::MAKES_VIEWS, move || {
+            pipeline::run(&seen, builder, receiver);
+        })?;
+        open.spawn("verdict-heads", "writes `heads`", move || {
+            shared.heads.run(&shared.clock)
+        })?;
         Ok(Self { open: Arc::new(open) })
     }
 
@@ -200,12 +205,14 @@ impl Store {
             .map_or(Ok(()), |reason| Err(AppendError::NotWritable(reason)))
     }
 
-    /// Why an answer never came.
+    /// Why an answer never came: the store closes, or the thread broke off that had the records at hand, written or not.
     fn gone(&self) -> AppendError {
-        self.open
-            .shared
-            .not_writable()
-            .map_or(AppendError::Closing, AppendError::NotWritable)
+        let shared = &self.open.shared;
+        if shared.queue.is_closed() {
+            return AppendError::Closing;
+        }
+        let reason = shared.not_writable();
+        AppendError::WriteFailed(reason.unwrap_or_else(|| "the thread that had them at hand broke off".to_owned()))
     }
 
     /// Archives the schema behind a reference, durably. Records that waited for it are understood soon after, as late
@@ -332,7 +339,18 @@ impl Store {
 }
 
 impl Open {
-    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+    /// Starts a thread. If it breaks off, the store takes nothing more, and says so.
+    fn spawn(&self, name: &str, does: &'static str, run: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let shared = Arc::clone(&self.shared);
+        let run = move || {
+            let ended = guarded(does, || {
+                run();
+                Ok(())
+            });
+            if let Err(broken) = ended {
+                shared.stop_views(&broken);
+            }
+        };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
         let thread = thread.map_err(|error| OpenError::Options(format!("a thread could not be started: {error}")))?;
         self.threads.lock().push(thread);

@@ -11,6 +11,7 @@ use rocksdb::WriteBatch;
 use tokio::sync::mpsc;
 
 use crate::error::{AppendError, StoreError};
+use crate::guard::{fail_point, guarded};
 use crate::incoming::{AppendReceipt, LastStored, LogHead, Position};
 use crate::keys;
 use crate::leaf::payload_digest;
@@ -70,7 +71,14 @@ impl Committer {
             self.shared.options.max_batch_bytes,
         );
         while let Some(groups) = self.shared.queue.take(events, bytes) {
-            self.commit(groups);
+            // After a panic nothing is committed: `commit` refuses what comes, so that nobody waits for ever.
+            let committed = guarded("commits", || {
+                self.commit(groups);
+                Ok(())
+            });
+            if let Err(broken) = committed {
+                self.shared.stop(&broken);
+            }
         }
         // The view thread ends behind the last batch. If it is gone already, that is as well.
         let _ = self.views.blocking_send(Work::Stop);
@@ -117,6 +125,8 @@ impl Committer {
                 }
             }
         }
+
+        fail_point(self.shared.id, "commit");
 
         // 3. One write with everything a restart needs: records, tiles, recorded times, states, positions (A2).
         //    A crash within leaves all of it or nothing; nobody was told. When it returns, the disk has it (A5).

@@ -22,6 +22,7 @@ use verdict_schemas::Timestamp;
 
 use crate::clock::Clock;
 use crate::error::{OpenError, StoreError};
+use crate::guard::fail_point;
 use crate::incoming::LogHead;
 use crate::names::LogName;
 
@@ -148,6 +149,7 @@ impl Heads {
         let mut said = None;
         loop {
             say_ahead(clock, &mut said);
+            fail_point(self.store, "heads");
             let mut latest = self.latest.lock();
             let closing = latest.closing || {
                 self.wake.wait_for(&mut latest, PAUSE);

@@ -4,7 +4,6 @@
 //! views fall behind for good would keep fewer and fewer of them. What is durable stays, and is caught up at open.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -14,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use verdict_merkle::TreeSize;
 
 use crate::error::{AppendError, StoreError};
+use crate::guard::{fail_point, guarded};
 use crate::incoming::AppendReceipt;
 use crate::log::queue::Answer;
 use crate::names::{KafkaPartition, LogId, LogName};
@@ -26,6 +26,9 @@ pub(crate) const WAITING_BATCHES: usize = 4;
 
 /// So many records are made visible together at most, beyond the first batch.
 const TOGETHER: usize = 20_000;
+
+/// What this thread does.
+pub(crate) const MAKES_VIEWS: &str = "makes views";
 
 /// A record that is durable, with its log.
 pub(crate) struct Sequenced {
@@ -124,7 +127,7 @@ fn rebuild(shared: &Shared, builder: &mut Builder) {
         return;
     };
     let logs: Vec<_> = logs.into_iter().collect();
-    let rebuilt = guarded(|| builder.rebuild(&logs));
+    let rebuilt = guarded(MAKES_VIEWS, || builder.rebuild(&logs));
     if let Err(error) = &rebuilt {
         shared.stop_views(error);
     }
@@ -141,7 +144,7 @@ fn understand(shared: &Shared, builder: &mut Builder) {
         if shared.not_visible().is_some() {
             return;
         }
-        if let Err(error) = guarded(|| builder.understand(&shared.clock, &reference)) {
+        if let Err(error) = guarded(MAKES_VIEWS, || builder.understand(&shared.clock, &reference)) {
             shared.stop_views(&error);
         }
     }
@@ -167,7 +170,10 @@ fn make_visible(shared: &Arc<Shared>, builder: &mut Builder, batches: Vec<Batch>
             let applied = if records.is_empty() {
                 Ok(())
             } else {
-                guarded(|| builder.apply(&records))
+                guarded(MAKES_VIEWS, || {
+                    fail_point(shared.id, "views");
+                    builder.apply(&records)
+                })
             };
             applied.map_err(|error| shared.stop_views(&error))
         }
@@ -186,15 +192,6 @@ fn make_visible(shared: &Arc<Shared>, builder: &mut Builder, batches: Vec<Batch>
             });
         }
     }
-}
-
-/// A panic while views are made is a fault of ours, and must not take the answers of others with it.
-fn guarded(make: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
-    catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(StoreError::Views(text.unwrap_or_else(|| "a panic".to_owned())))
-    })
 }
 
 #[cfg(test)]

@@ -173,6 +173,10 @@ impl Queue {
         Some(taken)
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.waiting.lock().closed
+    }
+
     /// Takes nothing more. What waits is still committed.
     pub(crate) fn close(&self) {
         self.waiting.lock().closed = true;
