@@ -45,6 +45,7 @@ use axum::routing::get;
 
 pub use metrics::Metrics;
 pub use problem::{Code, Problem, documented};
+pub use routes::health::opening;
 pub use state::{Limits, ProblemEntry, QueryState, Readiness, Topics};
 pub use token::RULES;
 

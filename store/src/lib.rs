@@ -17,6 +17,7 @@
 
 pub mod access;
 mod audit;
+mod catch_up;
 mod clock;
 mod cut;
 mod database;
@@ -29,6 +30,7 @@ mod leaf;
 mod log;
 mod names;
 mod options;
+
 mod read;
 mod record;
 mod salt;
@@ -39,6 +41,7 @@ mod tables;
 mod views;
 
 pub use audit::{AuditReport, Defect, LogAudit, audit};
+pub use catch_up::CatchUp;
 pub use cut::{Late, LogCut};
 pub use error::{AppendError, OpenError, StoreError};
 pub use incoming::{

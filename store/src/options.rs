@@ -1,5 +1,9 @@
 //! How a store is opened, and how its memory is shared out.
 
+use std::sync::Arc;
+
+use crate::catch_up::CatchUp;
+
 /// How a store is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -23,6 +27,8 @@ pub struct Options {
     pub queue_bytes: usize,
     /// How many records of each log's tail are hashed again at open.
     pub tail_check: u64,
+    /// Where to say how far the opening has come.
+    pub catch_up: Arc<CatchUp>,
 }
 
 impl Default for Options {
@@ -37,6 +43,7 @@ impl Default for Options {
             queue_events: 100_000,
             queue_bytes: 64 << 20,
             tail_check: 256,
+            catch_up: Arc::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -83,4 +83,36 @@ async fn a_token_file_that_opens_nothing_or_everything_is_refused() -> Result<()
         assert!(error.contains(said), "{error}");
     }
     Ok(())
+}
+
+/// After an upgrade the views of years of records may have to be made first. Here the opening waits for its salt key, which
+/// comes through a pipe.
+#[tokio::test]
+async fn a_node_listens_before_its_store_is_open_and_says_how_far_it_is() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (pipe, config) = (folder.path().join("salt"), folder.path().join("verdict.toml"));
+    ensure!(
+        std::process::Command::new("mkfifo").arg(&pipe).status()?.success(),
+        "mkfifo"
+    );
+    std::fs::write(
+        &config,
+        format!("[store]\nsalt_key_file = {:?}\n", pipe.display().to_string()),
+    )?;
+    let mut server = Server::launch(&["--config", &config.display().to_string()])?;
+    // Whatever the machine's pace: it can not get further than this.
+    while !server.get("/healthz").await.is_ok_and(|answer| answer.status == 200) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for path in ["/readyz", "/v1/tenants/acme/effective?environment=prod", "/metrics"] {
+        let answer = server.get(path).await?;
+        assert_eq!(answer.status, 503, "{path}");
+        let problem = answer.json()?;
+        assert_eq!(problem["type"], "/problems/not_ready", "{path}");
+        assert_eq!(problem["detail"], "the store is being opened", "{path}");
+    }
+    tokio::task::spawn_blocking(move || std::fs::write(pipe, [7; 32])).await??;
+    server.wait_ready().await?;
+    assert_eq!(server.get("/metrics").await?.status, 200);
+    server.stop().await
 }

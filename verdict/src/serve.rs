@@ -1,11 +1,12 @@
 //! `verdict serve`: wires the rooms together in one process.
 //!
-//! Order of start: access, store (which checks itself), Kafka, listener. Order of stop, the reverse: no request is cut
-//! off, nothing acknowledged is in memory only.
+//! Order of start: access, listener, store (which checks itself), Kafka, and then the requests are let in. Order of stop, the
+//! reverse: no request is cut off, nothing acknowledged is in memory only.
 
 mod http;
 mod log;
 mod metrics;
+mod opening;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,12 +26,13 @@ use verdict_ingest::{
 use verdict_query::{QueryState, Readiness, Topics};
 use verdict_schemas::TenantId;
 use verdict_store::access::Access;
-use verdict_store::{Options, Store, cluster_salt_key};
+use verdict_store::{CatchUp, Options, Store, cluster_salt_key};
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, KafkaConfig, partitions};
 use crate::exit::{Failure, sentence};
 use crate::output::{line, note};
+use crate::serve::opening::Opening;
 
 /// How long requests in flight get to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -62,18 +64,14 @@ pub(crate) struct Running {
 pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
     let access = access(&config)?;
     let settings = config.has_kafka().then(|| kafka_settings(&config.kafka)).transpose()?;
-    let store = open_store(&config, settings.clone()).await?;
-    let (sink, consumer) = match settings {
-        Some(settings) => kafka(settings, &store).await?,
-        None => (Sink::Store, None),
-    };
-    let router = router(&config, &store, access, sink, consumer.as_ref())?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|e| Failure::unreachable(format!("cannot listen on {}", config.listen), e))?;
     let address = listener.local_addr()?;
     let header_timeout = Duration::from_secs(config.http.header_timeout_seconds);
     let (stop, stopped) = oneshot::channel::<()>();
+    let opening = Opening::default();
+    let router = opening.router();
     let server = tokio::spawn(async move {
         let shutdown = async {
             // A dropped sender means the same: stop.
@@ -81,13 +79,37 @@ pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
         };
         http::serve(listener, router, header_timeout, shutdown).await;
     });
-    Ok(Running {
-        address,
-        store,
-        consumer,
-        stop,
-        server,
-    })
+    tracing::info!(%address, "listening; `/readyz` says when it is ready");
+    match open(&config, access, settings, &opening).await {
+        Ok((store, consumer)) => Ok(Running {
+            address,
+            store,
+            consumer,
+            stop,
+            server,
+        }),
+        Err(failure) => {
+            server.abort();
+            Err(failure)
+        }
+    }
+}
+
+/// Opens the store, starts Kafka, and lets the requests in.
+async fn open(
+    config: &Config,
+    access: Access,
+    settings: Option<KafkaSettings>,
+    opening: &Opening,
+) -> Result<(Store, Option<Consumer>), Failure> {
+    let store = open_store(config, settings.clone(), opening.catch_up()).await?;
+    opening.store_is_open();
+    let (sink, consumer) = match settings {
+        Some(settings) => kafka(settings, &store).await?,
+        None => (Sink::Store, None),
+    };
+    opening.finish(router(config, &store, access, sink, consumer.as_ref())?);
+    Ok((store, consumer))
 }
 
 impl Running {
@@ -154,14 +176,16 @@ fn access(config: &Config) -> Result<Access, Failure> {
     }
 }
 
-async fn open_store(config: &Config, kafka: Option<KafkaSettings>) -> Result<Store, Failure> {
-    let salt_key = config.store.salt_key_file.as_ref().map(salt_key).transpose()?;
+async fn open_store(config: &Config, kafka: Option<KafkaSettings>, catch_up: Arc<CatchUp>) -> Result<Store, Failure> {
     let (data, memory_bytes) = (config.data.clone(), config.store.memory_mib << 20);
+    let salt_key_file = config.store.salt_key_file.clone();
     // Opening checks the tail of every log, and a cluster's id is asked for over the network: both block.
     let opened = tokio::task::spawn_blocking(move || {
+        let salt_key = salt_key_file.as_ref().map(salt_key).transpose()?;
         let mut options = Options {
             memory_bytes,
             salt_key,
+            catch_up,
             ..Options::default()
         };
         if let (None, Some(settings)) = (salt_key, &kafka) {

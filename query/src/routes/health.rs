@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{Router, get};
 use serde::Serialize;
 
 use crate::problem::{Code, Problem, documented};
@@ -34,6 +35,14 @@ pub(crate) async fn readyz(State(state): State<QueryState>) -> Response {
         }
         Err(reason) => Problem::new(Code::NotReady, reason).into_response(),
     }
+}
+
+/// What a node answers before its store is open: it listens first, so that whoever starts it sees how far it is, and
+/// nobody takes it for one that is not there.
+pub fn opening(progress: impl Fn() -> String + Clone + Send + Sync + 'static) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .fallback(move || std::future::ready(Problem::new(Code::NotReady, progress())))
 }
 
 /// `GET /problems/{code}`: what a problem's `type` refers to.

@@ -21,6 +21,7 @@ use super::rows::Batch;
 use super::sources::Sources;
 use super::versions::Versions;
 use super::{Committed, Visible};
+use crate::catch_up::CatchUp;
 use crate::cut::Late;
 use crate::database::Database;
 use crate::error::StoreError;
@@ -52,6 +53,7 @@ pub(crate) struct Builder {
     /// Bounds of a batch where records are read back.
     pub(crate) max_events: usize,
     pub(crate) max_bytes: usize,
+    pub(crate) caught_up: Arc<CatchUp>,
 }
 
 impl Builder {
@@ -68,6 +70,7 @@ impl Builder {
         Self {
             max_events: options.max_batch_events,
             max_bytes: options.max_batch_bytes,
+            caught_up: Arc::clone(&options.catch_up),
             kept,
             views,
             schemas,

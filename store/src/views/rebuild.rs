@@ -73,6 +73,11 @@ impl Builder {
             write.put_cf(self.views.cf(Table::Mark)?, VERSION_KEY, VERSION.to_be_bytes());
             self.views.write_views(write)?;
         }
+        let mut missing = 0;
+        for log in &logs {
+            missing += log.size.0.saturating_sub(mark(&*self.views, log.id)?.size.0);
+        }
+        self.caught_up.found_missing(missing);
         for log in &logs {
             self.replay(log, log.size)?;
         }
@@ -175,6 +180,7 @@ impl Builder {
                     .map(|record| Committed::of(log.id, &log.name, record))
                     .collect();
                 self.apply(&committed)?;
+                self.caught_up.made(committed.len());
                 chunk.clear();
                 bytes = 0;
                 if said.elapsed() >= SAY_EVERY {
