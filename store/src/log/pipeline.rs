@@ -117,7 +117,10 @@ pub(crate) fn run(shared: &Arc<Shared>, mut builder: Builder, mut work: mpsc::Re
             Work::Stop => break,
         }
         rebuild(shared, &mut builder);
-        understand(shared, &mut builder);
+        if understand(shared, &mut builder) && put_off.is_none() {
+            // What came meanwhile first, then the next of what waited.
+            put_off = Some(work.try_recv().unwrap_or(Work::Look));
+        }
         *shared.making_since.lock() = None;
     }
 }
@@ -137,17 +140,25 @@ fn rebuild(shared: &Shared, builder: &mut Builder) {
     }
 }
 
-/// Understands what waited for the schemas that were archived.
-fn understand(shared: &Shared, builder: &mut Builder) {
+/// Understands some of what waited for the schemas that were archived. Is there more?
+fn understand(shared: &Shared, builder: &mut Builder) -> bool {
     let archived = std::mem::take(&mut *shared.archived.lock());
+    let mut more = Vec::new();
     for reference in archived {
         if shared.not_visible().is_some() {
-            return;
+            return false;
         }
-        if let Err(error) = guarded(MAKES_VIEWS, || builder.understand(&shared.clock, &reference)) {
-            shared.stop_views(&error);
+        match guarded(MAKES_VIEWS, || builder.understand(&shared.clock, &reference)) {
+            Ok(true) => more.push(reference),
+            Ok(false) => {}
+            Err(error) => {
+                shared.stop_views(&error);
+            }
         }
     }
+    let any = !more.is_empty();
+    shared.archived.lock().append(&mut more);
+    any
 }
 
 fn make_visible(shared: &Arc<Shared>, builder: &mut Builder, batches: Vec<Batch>) {

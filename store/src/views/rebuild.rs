@@ -142,13 +142,12 @@ impl Builder {
             self.waited.clone_from(&waited);
             self.replay_records(log, next, passed)?;
             next = next.max(passed);
-            for steps in steps.chunks(self.max_events) {
-                let mut records = Vec::with_capacity(steps.len());
-                for step in steps {
-                    let record = read::record(&*self.kept, log.id, step.index)?;
-                    records.push(record.ok_or_else(|| missing(log, step.index.0))?);
-                }
+            let mut rest = steps;
+            while !rest.is_empty() {
+                let records = self.some_of(log, rest.iter().map(|step| step.index))?;
+                let (steps, others) = rest.split_at(records.len());
                 self.apply_late(log, &records, steps)?;
+                rest = others;
             }
         }
         self.waited = waited;
@@ -192,14 +191,29 @@ impl Builder {
         Ok(())
     }
 
-    /// Understands the records that wait for a schema and need not any more, out of turn: of the logs that may have such.
+    /// The first of these records: as many as a batch may have, and at least one.
+    fn some_of(&self, log: &LogState, indexes: impl Iterator<Item = LeafIndex>) -> Result<Vec<Record>, StoreError> {
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        for index in indexes.take(self.max_events.max(1)) {
+            let record = read::record(&*self.kept, log.id, index)?.ok_or_else(|| missing(log, index.0))?;
+            bytes += record.value.len();
+            records.push(record);
+            if bytes >= self.max_bytes {
+                break;
+            }
+        }
+        Ok(records)
+    }
+
+    /// Understands records that wait for a schema and need not any more, out of turn: of the logs that may have such, a
+    /// batch at a time, so that what comes meanwhile need not wait for all of them. Are there more?
     /// What is understood by it holds from now on, after everything that was answered before (E3).
     ///
     /// # Errors
     /// When records or rows can not be read or written.
-    pub(crate) fn understand(&mut self, clock: &Clock, reference: &SchemaRef) -> Result<(), StoreError> {
+    pub(crate) fn understand(&mut self, clock: &Clock, reference: &SchemaRef) -> Result<bool, StoreError> {
         let Resolved::Known(schema) = self.schemas.resolve_at(reference, Timestamp::MIN) else {
-            return Ok(());
+            return Ok(false);
         };
         let logs = match self.visible.waiting.logs(reference) {
             Some(logs) => logs.into_iter().collect(),
@@ -212,19 +226,17 @@ impl Builder {
             let Some(log) = state::by_id(&*self.kept, log)? else {
                 continue;
             };
-            loop {
-                let waiting = late::waiting(&*self.kept, log.id, reference, self.max_events)?;
-                if waiting.is_empty() {
-                    break;
-                }
+            let waiting = late::waiting(&*self.kept, log.id, reference, self.max_events)?;
+            if !waiting.is_empty() {
                 let time = clock.begin_late(self.last_step(log.id)?);
                 let done = self.understand_now(&log, &waiting, (*reference, &schema.hash()), time);
                 clock.end_late();
                 done?;
+                return Ok(true);
             }
             self.visible.waiting.done(reference, log.id);
         }
-        Ok(())
+        Ok(false)
     }
 
     /// When the last step of a log was taken.
@@ -245,10 +257,9 @@ impl Builder {
         time: Timestamp,
     ) -> Result<(), StoreError> {
         let Mark { size, mut turn } = mark(&*self.views, log.id)?;
-        let (mut records, mut events) = (Vec::new(), Vec::new());
-        for index in waiting {
-            let record = read::record(&*self.kept, log.id, *index)?;
-            records.push(record.ok_or_else(|| missing(log, index.0))?);
+        let records = self.some_of(log, waiting.iter().copied())?;
+        let mut events = Vec::with_capacity(records.len());
+        for (index, _) in waiting.iter().zip(&records) {
             let event = turn.understood((size, *index), reference, schema, time);
             turn = event.turn;
             events.push(event);
@@ -268,7 +279,7 @@ impl Builder {
             }
         }
         for reference in self.visible.waiting.references() {
-            self.understand(clock, &reference)?;
+            while self.understand(clock, &reference)? {}
         }
         Ok(())
     }

@@ -40,7 +40,7 @@ fn archive(kept: &Kept, builder: &mut Builder, clock: &Clock, kind: usize) -> Sc
     let reference = SchemaRef::Confluent(kind as u32 + 100);
     let schema = Arc::new(WriterSchema::parse(avro_schema(kind).unwrap()).unwrap());
     kept.schemas.0.write().push((reference, schema));
-    builder.understand(clock, &reference).unwrap();
+    while builder.understand(clock, &reference).unwrap() {}
     reference
 }
 
