@@ -44,4 +44,4 @@ pub use health::KafkaHealth;
 pub use metrics::KafkaMetrics;
 pub use producer::{ProduceError, Producer};
 pub use settings::KafkaSettings;
-pub use topics::{TopicsError, create_topics};
+pub use topics::{TopicsError, check_events_topic, create_topics};

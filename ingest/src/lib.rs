@@ -23,8 +23,8 @@ use axum::routing::post;
 
 pub use intake::{Found, Splitter};
 pub use kafka::{
-    Consumer, KafkaHealth, KafkaMetrics, KafkaSettings, ProduceError, Producer, StartError, TopicsError, cluster_id,
-    create_topics,
+    Consumer, KafkaHealth, KafkaMetrics, KafkaSettings, ProduceError, Producer, StartError, TopicsError,
+    check_events_topic, cluster_id, create_topics,
 };
 pub use limits::IntakeLimits;
 pub use opa::OpaSettings;

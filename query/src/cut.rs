@@ -42,6 +42,14 @@ pub(crate) struct CutLog {
 }
 
 impl CutLog {
+    /// Is it what `known_at` alone would give?
+    fn is_all_up_to(&self, snapshot: &Snapshot<'_>, known_at: Timestamp) -> Answer<bool> {
+        Ok(match self.id {
+            Some(id) => snapshot.cut_at(id, known_at)?.0 == self.cut,
+            None => true,
+        })
+    }
+
     fn pin(&self) -> Pin {
         Pin {
             cut: self.cut,
@@ -134,10 +142,20 @@ impl Cut {
             horizon: as_of.horizon,
         };
         let earlier = as_of.rules != RULES;
-        for (held, _) in &logs {
-            // Those of rules 1 pinned no horizon.
-            if !earlier {
-                agrees(snapshot, held, &moments)?;
+        // Those of rules 1 pinned no horizon.
+        if !earlier {
+            let (mut last, mut all_of_it) = (as_of.horizon, as_of.known_at <= whole);
+            for (held, _) in &logs {
+                let taken = agrees(snapshot, held, &moments)?;
+                last = last.max(taken);
+                all_of_it &= held.is_all_up_to(snapshot, as_of.known_at)?;
+            }
+            // Else old records would pass for what is known today.
+            if as_of.known_at > last && !all_of_it {
+                return contradicts(&format!(
+                    "its `known_at` says `{}`, and what it pins ends at `{last}`",
+                    as_of.known_at
+                ));
             }
         }
         let same = logs.iter().all(|(held, pin)| held.pin() == *pin);
@@ -223,28 +241,31 @@ fn reinterpreted(cut: &Cut, rules: u16) -> Problem {
         .with("rules", RULES)
 }
 
-/// Are a token's moments and a log's pinned size true of each other?
-fn agrees(snapshot: &Snapshot<'_>, log: &CutLog, moments: &Moments) -> Answer<()> {
-    let contradicts = |what: String| {
-        let detail = format!("its parts contradict each other: {what}; give it back exactly as an answer gave it");
-        Err(Problem::new(Code::InvalidAsOf, detail).with("parameter", "as_of"))
-    };
-    let Some(id) = log.id else { return Ok(()) };
+fn contradicts<T>(what: &str) -> Answer<T> {
+    let detail = format!("its parts contradict each other: {what}; give it back exactly as an answer gave it");
+    Err(Problem::new(Code::InvalidAsOf, detail)
+        .with("parameter", "as_of")
+        .into())
+}
+
+/// Are a token's moments and a log's pinned size true of each other? Gives when the last step of the cut was taken.
+fn agrees(snapshot: &Snapshot<'_>, log: &CutLog, moments: &Moments) -> Answer<Timestamp> {
+    let Some(id) = log.id else { return Ok(Timestamp::MIN) };
     let due = snapshot.size_at(id, moments.horizon)?;
     if log.cut.size < due {
-        return contradicts(format!(
+        return contradicts(&format!(
             "it pins {} records of the log `{}`, and {due} were recorded by the horizon it names",
             log.cut.size, log.name
         ));
     }
     let last = snapshot.recorded_time(id, log.cut.size)?;
     if last.is_some_and(|last| last > moments.known_at) {
-        return contradicts(format!(
+        return contradicts(&format!(
             "the last record of the log `{}` came after its `known_at`",
             log.name
         ));
     }
-    Ok(())
+    Ok(last.unwrap_or(Timestamp::MIN).max(snapshot.late_at(id, log.cut)?))
 }
 
 fn nothing_in(name: &LogName) -> CutLog {

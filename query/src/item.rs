@@ -8,7 +8,7 @@ use verdict_store::{LeafIndex, Provenance, RawTimeKind, Record, SourcePosition};
 use crate::problem::Answer;
 use crate::question::Question;
 
-/// An event (DESIGN section 6): `{index, recorded_time, event, provenance, ...}`.
+/// An event: `{index, recorded_time, event, provenance, ...}`.
 #[derive(Debug, Serialize)]
 pub(crate) struct EventItem {
     /// The log it is in.

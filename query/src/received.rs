@@ -9,16 +9,16 @@ use std::io::Read as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
-use verdict_store::Record;
+use serde::{Deserialize, Serialize};
+use verdict_store::{Provenance, Record};
 
 /// Headers of a record whose value is our rendering of foreign bytes.
 const FOREIGN: &str = "verdict-foreign";
 const FOREIGN_TYPE: &str = "verdict-foreign-type";
 const FOREIGN_ENCODING: &str = "verdict-foreign-encoding";
 
-/// Foreign bytes longer than this are given as they are kept, compressed: no upload is longer.
-const LONGEST: u64 = 64 << 20;
+/// Foreign bytes longer than this are given as they are kept, compressed: nothing that an intake keeps is longer.
+const LONGEST: u64 = 16 << 20;
 
 /// A record as received.
 #[derive(Debug, Serialize)]
@@ -45,6 +45,9 @@ struct HeaderItem {
 
 #[derive(Debug, Serialize)]
 struct ForeignItem {
+    /// The record came through Kafka: whoever produced it says that it was made of these bytes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    claimed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
     /// How it still is compressed, where it could not be read.
@@ -54,7 +57,7 @@ struct ForeignItem {
     value: Content,
 }
 
-/// Bytes: as text where they are UTF-8, else as base64.
+/// Bytes: as text where they are UTF-8 without control characters (which JSON writes in six bytes each), else as base64.
 #[derive(Debug, Serialize)]
 struct Content {
     size: usize,
@@ -66,12 +69,37 @@ struct Content {
 
 impl Content {
     fn of(bytes: &[u8]) -> Self {
-        let text = std::str::from_utf8(bytes).ok().map(str::to_owned);
+        let printed = |byte: &u8| *byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r');
+        let text = bytes.iter().all(printed).then(|| std::str::from_utf8(bytes).ok());
+        let text = text.flatten().map(str::to_owned);
         Self {
             size: bytes.len(),
             bytes: text.is_none().then(|| STANDARD.encode(bytes)),
             text,
         }
+    }
+}
+
+/// Why an intake of ours could not make an event of foreign bytes, as its note says that stands in their place.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Refused {
+    pub(crate) rule: String,
+    pub(crate) field: Option<String>,
+    pub(crate) detail: Option<String>,
+}
+
+impl Refused {
+    /// `None` where the value is no such note.
+    pub(crate) fn of(record: &Record) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Note {
+            quarantined: Refused,
+        }
+        if !record.headers.iter().any(|(name, _)| name == FOREIGN) {
+            return None;
+        }
+        let note: Note = serde_json::from_slice(&record.value).ok()?;
+        Some(note.quarantined)
     }
 }
 
@@ -88,6 +116,7 @@ impl Received {
             headers: record.headers.iter().map(header).collect(),
             key: record.key.as_deref().map(Content::of),
             foreign: foreign(record).map(|foreign| ForeignItem {
+                claimed: record.provenance == Provenance::Claimed,
                 content_type: foreign.content_type,
                 encoding: foreign.encoding,
                 value: Content::of(&foreign.bytes),
@@ -96,9 +125,11 @@ impl Received {
     }
 }
 
-/// The bytes received and their type: of our rendering of a foreign report, the report.
+/// The bytes received and their type: of our own rendering of a foreign report, the report. What came through Kafka is the
+/// value: its headers are its producer's word, and must not stand for what counts.
 pub(crate) fn bytes(record: &Record) -> (Option<String>, Cow<'_, [u8]>) {
-    match foreign(record) {
+    let own = record.provenance != Provenance::Claimed;
+    match own.then(|| foreign(record)).flatten() {
         Some(foreign) => (foreign.content_type, foreign.bytes),
         None => (record.content_type().map(str::to_owned), Cow::Borrowed(&record.value)),
     }

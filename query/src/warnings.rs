@@ -1,6 +1,23 @@
 //! What an answer warns of: statements that are true and say less than they seem to.
 
-use verdict_schemas::{PolicyName, Version};
+use verdict_schemas::{PolicyName, Timestamp, Version};
+
+/// Warns of policies that are said to run since the beginning of time: nothing that a broker stamped acts then (E5).
+pub(crate) fn since_1970<'a>(since: impl Iterator<Item = (&'a PolicyName, Option<Timestamp>)>) -> Vec<String> {
+    let mut policies: Vec<&PolicyName> = since
+        .filter(|(_, since)| *since == Some(Timestamp::MIN))
+        .map(|(policy, _)| policy)
+        .collect();
+    policies.sort_unstable();
+    policies.dedup();
+    let warning = |policy: &PolicyName| {
+        format!(
+            "what is said of `{policy}` rests on records that Kafka did not stamp, from before its topic was set to \
+             LogAppendTime: they act in 1970 and not when they happened (`quarantine?flag=no_append_time` lists them)"
+        )
+    };
+    policies.into_iter().map(warning).collect()
+}
 
 /// Warns of each policy that runs in a version which has no name: whoever reads `unversioned` is told what is meant and
 /// how it is mended.

@@ -1,5 +1,5 @@
 //! In which encoding a value came: by its `content-type`, else by the header that names its schema, else by its first
-//! bytes (DESIGN, "On Kafka").
+//! bytes (docs/kafka.md).
 
 use crate::tree::Read;
 use crate::{Rejection, SchemaRef, rejection, rule};

@@ -1,7 +1,7 @@
 //! Why a value is malformed: a stable rule, the exact field, one sentence.
 //!
 //! A rejection is data, not a failure of the program: the record stays in the log as a leaf like any other, and the
-//! view marks it with this (DESIGN: "Bad input never stops the stream and is never dropped").
+//! view marks it with this (bad input never stops the stream, and is never dropped).
 
 use std::fmt;
 

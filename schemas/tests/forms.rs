@@ -122,6 +122,24 @@ fn another_writers_schema_is_resolved_by_names() {
         to_json(&read),
         r#"{"kind":"agent_retired","meta":{"event_id":"07070707-0707-0707-0707-070707070707","tenant":"acme","source":"s","event_time":"2026-03-01T12:00:00.123000Z","environment":"prod","labels":{"k":"v"}},"body":{"agent":"a","final_sequence":42}}"#
     );
+    // A number that does not say what it counts is no time: taken for microseconds, milliseconds would lie in 1970.
+    for logical in [
+        "",
+        r#","logicalType":"local-timestamp-millis""#,
+        r#","logicalType":"epoch-millis""#,
+    ] {
+        let unit = schema.replace(r#","logicalType":"timestamp-millis""#, logical);
+        assert_ne!(unit, schema);
+        let schemas = Registry(WriterSchema::parse(&unit).unwrap().into());
+        let Interpretation::Malformed(rejection) = interpret(&datum, None, &schemas) else {
+            panic!("`{logical}` was read as a time")
+        };
+        assert_eq!(
+            (rejection.rule, rejection.field.as_deref()),
+            ("invalid_time", Some("/meta/event_time"))
+        );
+        assert!(rejection.detail.contains("logical type"), "{rejection}");
+    }
     // A kind that nobody here knows is kept whole.
     let unknown = schema.replace("agent_retired", "AgentPromoted");
     let schemas = Registry(WriterSchema::parse(&unknown).unwrap().into());

@@ -106,7 +106,7 @@ impl RawTimeKind {
     }
 }
 
-/// Who says that a record is what it says (DESIGN: "Who may say what").
+/// Who says that a record is what it says (docs/intake.md).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Provenance {
     /// Nobody but the record itself.

@@ -244,6 +244,13 @@ impl Store {
         self.open.shared.visible.waiting.references()
     }
 
+    /// A log in which records wait for this schema; `None` where none is remembered, or it can not be read.
+    pub fn log_awaiting(&self, reference: &SchemaRef) -> Option<LogName> {
+        let shared = &self.open.shared;
+        let log = shared.visible.waiting.logs(reference)?.into_iter().next()?;
+        Some(state::by_id(&*shared.database, log).ok()??.name)
+    }
+
     /// The ids of the registry whose schemas an earlier release archived, and that were not compared with it since.
     pub fn unverified_schemas(&self) -> Vec<u32> {
         self.open.shared.schemas.unverified()

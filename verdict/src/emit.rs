@@ -16,6 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::json;
+use verdict_schemas::Rejection;
 
 use self::source::Items;
 use crate::cli::{EmitArgs, Output};
@@ -48,6 +49,30 @@ struct Refused {
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
     detail: String,
+}
+
+impl Tally {
+    /// Takes note of an event that was rejected; for people it is printed at once.
+    fn refuse(&mut self, refused: Refused, output: Output, progress: &ProgressBar) {
+        self.rejected += 1;
+        if output == Output::Table {
+            progress.suspend(|| output::note(&refused.to_string()));
+        } else {
+            self.refused.push(refused);
+        }
+    }
+}
+
+impl Refused {
+    fn of(line: u64, rejection: &Rejection) -> Self {
+        Self {
+            line,
+            event_id: None,
+            field: rejection.field.clone(),
+            rule: Some(rejection.rule.to_owned()),
+            detail: rejection.detail.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Refused {

@@ -63,6 +63,14 @@ pub(crate) struct Running {
 /// Starts everything that `config` asks for.
 pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
     let access = access(&config)?;
+    if !config.has_kafka()
+        && (!config.kafka.properties.is_empty() || config.kafka.registry.is_some() || !config.kafka.schemas.is_empty())
+    {
+        return Err(Failure::Usage(
+            "properties of Kafka, a registry or schemas are given, and no Kafka: add -X bootstrap.servers=HOST:PORT"
+                .to_owned(),
+        ));
+    }
     let settings = config.has_kafka().then(|| kafka_settings(&config.kafka)).transpose()?;
     let listener = TcpListener::bind(config.listen)
         .await

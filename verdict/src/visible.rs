@@ -20,6 +20,8 @@ pub(crate) fn is_hidden(c: char) -> bool {
             | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
             | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+            // No blank, and seen as one: an empty cell of Braille.
+            | '\u{2800}'
             // What turns the direction of writing.
             | '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
             // What breaks a line or a paragraph.
@@ -45,18 +47,23 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// A [`visible`] text for a cell of a table: columns are set apart by blanks, so more than one in a row are shown as numbers,
-/// lest an id look like columns of its own.
+/// lest an id look like columns of its own; so is any blank but the usual one, and one at the end.
 pub(crate) fn visible_cell(text: &str) -> String {
     let mut after_blank = true;
     let mut shown = String::with_capacity(text.len());
     for c in visible(text).chars() {
         let blank = c.is_whitespace();
-        if blank && after_blank {
+        if blank && (after_blank || c != ' ') {
             let _infallible = write!(shown, "\\u{{{:x}}}", u32::from(c));
         } else {
             shown.push(c);
         }
         after_blank = blank;
+    }
+    // At the end a blank can not be told from the column's own.
+    if shown.ends_with(' ') {
+        shown.pop();
+        shown.push_str("\\u{20}");
     }
     shown
 }
@@ -115,8 +122,10 @@ mod tests {
         assert_eq!(visible_cell("eve  read   a1"), "eve \\u{20}read \\u{20}\\u{20}a1");
         assert_eq!(
             visible_cell(" eve\u{3000}\u{a0} b"),
-            "\\u{20}eve\u{3000}\\u{a0}\\u{20}b"
+            "\\u{20}eve\\u{3000}\\u{a0}\\u{20}b"
         );
+        assert_eq!(visible_cell("eve "), "eve\\u{20}");
+        assert_eq!(visible_cell("\u{2800}eve"), "\\u{2800}eve");
         assert_eq!(visible_cell("2026-03-01 12:00:00"), "2026-03-01 12:00:00");
     }
 

@@ -11,6 +11,7 @@
 mod book;
 mod fetch;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use verdict_schemas::{Resolved, SCHEMA_ID_HEADER, SchemaRef, WriterSchema, WriterSchemas, schema_of};
-use verdict_store::{Archived, Incoming, Store};
+use verdict_store::{Archived, Incoming, LogName, Store};
 
 use self::book::{Book, backoff};
 use self::fetch::{Client, Failure};
@@ -43,7 +44,7 @@ const BROUGHT: usize = 1000;
 #[derive(Clone)]
 pub(super) struct Registry {
     schemas: Arc<dyn WriterSchemas>,
-    wanted: Option<mpsc::Sender<SchemaRef>>,
+    wanted: Option<mpsc::Sender<(SchemaRef, u64)>>,
 }
 
 impl Registry {
@@ -102,7 +103,7 @@ impl Registry {
             && matches!(self.schemas.resolve(&reference), Resolved::Unknown)
         {
             // Where there is no room it is left: see WANTED.
-            let _ = wanted.try_send(reference);
+            let _ = wanted.try_send((reference, hash_of(&record.log)));
         }
     }
 }
@@ -145,7 +146,7 @@ impl Asking {
     }
 
     /// Until no reader is left.
-    async fn run(mut self, mut wanted: mpsc::Receiver<SchemaRef>) {
+    async fn run(mut self, mut wanted: mpsc::Receiver<(SchemaRef, u64)>) {
         let mut tick = tokio::time::interval(TICK);
         let mut names = Vec::with_capacity(WANTED);
         loop {
@@ -155,7 +156,7 @@ impl Asking {
                         return;
                     }
                     let now = Instant::now();
-                    names.drain(..).for_each(|name| self.book.seen(name, now));
+                    names.drain(..).for_each(|(name, log)| self.book.seen(name, log, now));
                 }
                 Some(done) = self.under_way.join_next() => match done {
                     Ok((name, found)) => self.answered(name, found),
@@ -267,10 +268,18 @@ impl Asking {
             // No registry is asked for a fingerprint; and what is archived is being understood.
             let asked = matches!(name, SchemaRef::Confluent(_) | SchemaRef::Guid(_));
             if asked && matches!(self.schemas.resolve(&name), Resolved::Unknown) {
-                self.book.seen(name, now);
+                let log = self.store.log_awaiting(&name).as_ref().map_or(0, hash_of);
+                self.book.seen(name, log, now);
             }
         }
     }
+}
+
+/// A log, as the book knows it.
+fn hash_of(log: &LogName) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    log.hash(&mut hasher);
+    hasher.finish()
 }
 
 async fn archive(store: Store, name: SchemaRef, schema: WriterSchema) -> Result<Archived, Failure> {

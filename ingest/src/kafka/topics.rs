@@ -124,6 +124,20 @@ pub(super) async fn check(settings: &KafkaSettings) -> Result<u32, TopicsError> 
     Ok(u32::try_from(events).unwrap_or(u32::MAX))
 }
 
+/// Checks the topic of events before anything is sent to it: a broker would make one of its own, under its own settings, for
+/// the first record to a topic that is not there.
+///
+/// # Errors
+/// [`TopicsError`] when it is not there, or known not to be as it must be. Who may not see its settings may still send.
+pub async fn check_events_topic(settings: &KafkaSettings) -> Result<(), TopicsError> {
+    let admin: AdminClient<DefaultClientContext> = settings.admin().create()?;
+    count_partitions(&admin, &settings.events_topic)?;
+    match check_settings(&admin, &settings.events_topic).await {
+        Err(wrong @ TopicsError::Setting { .. }) => Err(wrong),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 fn expect_partitions(topic: &str, is: usize, must: usize) -> Result<(), TopicsError> {
     let why = "which partition a tenant is in depends on their number, and one partition feeds a log, never two";
     if is == must {
@@ -142,7 +156,8 @@ fn count_partitions(admin: &AdminClient<DefaultClientContext>, topic: &str) -> R
     let missing = || TopicsError::Missing {
         topic: topic.to_owned(),
     };
-    let metadata = admin.inner().fetch_metadata(Some(topic), TIMEOUT)?;
+    // Of all topics: asked for one that is not there, a broker may make it.
+    let metadata = admin.inner().fetch_metadata(None, TIMEOUT)?;
     let found = metadata
         .topics()
         .iter()

@@ -92,12 +92,12 @@ pub(crate) async fn list(asking: Asking) -> Response {
         .await
 }
 
-/// The environments of the tenant with anything observed, by name.
+/// The environments of the tenant with anything observed in the cut, by name.
 pub(crate) fn environments(question: &Question<'_>) -> Answer<Vec<Environment>> {
     let Some(log) = question.cut.own.id else {
         return Ok(Vec::new());
     };
-    let mut environments = question.snapshot.environments(log)?;
+    let mut environments = question.snapshot.environments(log, question.cut.own.cut)?;
     environments.sort_unstable();
     Ok(environments)
 }

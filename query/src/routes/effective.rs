@@ -13,9 +13,9 @@ use crate::params::CUT;
 use crate::problem::{Answer, Problem};
 use crate::question::Question;
 use crate::reply::Reply;
-use crate::warnings::unversioned;
+use crate::warnings::{since_1970, unversioned};
 
-/// What stands around every answer about a moment (DESIGN section 6).
+/// What stands around every answer about a moment.
 #[derive(Serialize)]
 struct Envelope {
     known_at: Timestamp,
@@ -58,18 +58,22 @@ pub(crate) async fn effective(asking: Asking) -> Response {
             let effective = with_evidence(question, &asked.environment, &[asked.at], |evidence| {
                 Ok(fold::effective(&asked, evidence)?)
             })?;
+            let mut warnings = unversioned(effective.policies.iter().flat_map(|entry| {
+                let running = entry.distribution.iter().map(|share| share.version.as_ref());
+                running
+                    .chain([entry.version.as_ref()])
+                    .map(|version| (&entry.policy, version))
+            }));
+            warnings.extend(since_1970(
+                effective.policies.iter().map(|entry| (&entry.policy, entry.since)),
+            ));
             Reply::json(&Document {
                 tenant: &asked.tenant,
                 environment: &asked.environment,
                 workload: asked.workload.as_ref(),
                 at: asked.at,
                 envelope: Envelope::of(question),
-                warnings: unversioned(effective.policies.iter().flat_map(|entry| {
-                    let running = entry.distribution.iter().map(|share| share.version.as_ref());
-                    running
-                        .chain([entry.version.as_ref()])
-                        .map(|version| (&entry.policy, version))
-                })),
+                warnings,
                 effective,
             })
         })

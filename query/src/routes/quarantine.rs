@@ -13,7 +13,7 @@ use crate::item::{PositionItem, Stamp, one_line, provenance};
 use crate::params::{CUT, LIST};
 use crate::problem::{Answer, Code, Problem};
 use crate::question::{Question, Rest};
-use crate::received::Received;
+use crate::received::{Received, Refused};
 use crate::reply::Reply;
 use crate::routes::decisions::order;
 use crate::routes::events::{Proof, as_received, proof};
@@ -225,7 +225,16 @@ impl Item {
             recorded_time: record.recorded_time,
             stamp: Stamp::of(record),
             flag: flag.as_str(),
-            why: flag.into(),
+            // That a note has no `kind` is by design; what is wrong is what it says of the foreign bytes.
+            why: match (&flag, Refused::of(record)) {
+                (Flag::Malformed { .. }, Some(refused)) => Why {
+                    rule: Some(refused.rule),
+                    field: refused.field,
+                    detail: refused.detail,
+                    ..Why::default()
+                },
+                _ => flag.into(),
+            },
             provenance,
             principal,
             position: PositionItem::of(&record.source),

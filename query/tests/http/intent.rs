@@ -214,6 +214,60 @@ async fn every_use_of_a_version_is_a_use_whether_a_partial_is_open_or_not() {
     assert_eq!(compared["policies"][0]["with"]["last_exercised"], at(20.0));
 }
 
+/// An environment that comes later is not in an answer that was given before.
+#[tokio::test]
+async fn a_rollout_shown_again_names_the_environments_of_its_cut() {
+    let node = Node::new();
+    let staging = |number, seconds| {
+        let mut report = seen(number, seconds, "acme", "pdp-1", "v1");
+        report.1["meta"]["environment"] = json!("staging");
+        report
+    };
+    node.append(&[started(1, 0.0, "acme", "r1", "v1"), staging(2, 1.0)])
+        .await;
+    let path = "/v1/tenants/acme/rollouts/r1";
+    let then = async |path: &str| node.ask(&format!("{path}?known_at={}", at(1.5))).await;
+    let before = then(path).await;
+    let agents = then("/v1/tenants/acme/agents").await;
+    let names = |answer: &Value| -> Vec<String> {
+        let environments = answer["environments"].as_array().unwrap();
+        environments
+            .iter()
+            .map(|one| one["environment"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names(&before), ["staging"]);
+    node.append(&[seen(3, 2.0, "acme", "pdp-2", "v1"), decision(4, 3.0, "acme", json!({}))])
+        .await;
+    assert_eq!(names(&node.ask(path).await), ["prod", "staging"]);
+    for (path, before) in [(path, &before), ("/v1/tenants/acme/agents", &agents)] {
+        let pinned = before["as_of"].as_str().unwrap();
+        assert_eq!(&node.ask(&format!("{path}?as_of={pinned}")).await, before, "{path}");
+    }
+}
+
+/// What Kafka did not stamp is recorded at 1970 where nothing better is known, and acts then: that must not pass for a fact.
+#[tokio::test]
+async fn a_policy_that_runs_since_1970_is_warned_of() {
+    let node = Node::new();
+    let mut report = seen(1, 0.0, "acme", "pdp-1", "v1");
+    report.0 = "1970-01-01T00:00:00Z".to_owned();
+    node.append(&[report]).await;
+    let effective = "/v1/tenants/acme/effective?environment=prod&at=";
+    let warned = node.ask(&format!("{effective}{}", at(5.0))).await;
+    assert_eq!(warned["policies"][0]["since"], "1970-01-01T00:00:00.000000Z");
+    let warning = warned["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.contains("`authz`") && warning.contains("LogAppendTime"),
+        "{warning}"
+    );
+    node.append(&[seen(2, 10.0, "acme", "pdp-1", "v2")]).await;
+    assert_eq!(
+        node.ask(&format!("{effective}{}", at(15.0))).await.get("warnings"),
+        None
+    );
+}
+
 #[tokio::test]
 async fn what_the_platform_intends_holds_for_a_tenant_that_never_sent_a_record() {
     let node = Node::new();

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use verdict_store::Provenance;
 
 use crate::support::{Node, at, decision, event, uuid};
 
@@ -91,10 +92,41 @@ async fn an_event_comes_with_what_it_was_made_of() {
 }
 
 /// What says that it is compressed and is not, or unpacks without an end, is given as it is.
+/// Whoever may write to a topic may write any header: it must not stand for what counts.
+#[tokio::test]
+async fn what_a_producer_says_its_event_was_made_of_is_a_claim() {
+    let node = Node::new();
+    let (recorded, ours) = decision(1, 1.0, "acme", json!({"outcome": "allow"}));
+    let headers = [("verdict-foreign", &b"{\"result\": false}"[..])];
+    let value = ours.to_string();
+    node.append_as(Provenance::Claimed, "acme", &recorded, &headers, value.as_bytes())
+        .await;
+    let path = format!("/v1/tenants/acme/events/{}", uuid(1));
+    assert_eq!(node.send("GET", &path, &[BYTES]).await.bytes, value.as_bytes());
+    let foreign = node.ask(&path).await["received"]["foreign"].clone();
+    assert_eq!(
+        (&foreign["claimed"], &foreign["text"]),
+        (&json!(true), &json!("{\"result\": false}"))
+    );
+}
+
+/// Zeros, which JSON would write in six bytes each.
+#[tokio::test]
+async fn foreign_bytes_that_grow_are_bounded() {
+    let node = Node::new();
+    let zeros = zstd::encode_all(std::io::Read::take(std::io::repeat(0), 16 << 20), 1).unwrap();
+    let (recorded, ours) = decision(1, 1.0, "acme", json!({}));
+    let headers = [("verdict-foreign-encoding", &b"zstd"[..]), ("verdict-foreign", &zeros)];
+    node.append_with("acme", &recorded, &headers, ours.to_string().as_bytes())
+        .await;
+    let reply = node.get(&format!("/v1/tenants/acme/events/{}", uuid(1))).await;
+    assert!(reply.bytes.len() < 24 << 20, "{}", reply.bytes.len());
+}
+
 #[tokio::test]
 async fn foreign_bytes_that_can_not_be_read_are_given_as_they_are_kept() {
     let node = Node::new();
-    let bomb = zstd::encode_all(std::io::Read::take(std::io::repeat(0), (64 << 20) + 1), 1).unwrap();
+    let bomb = zstd::encode_all(std::io::Read::take(std::io::repeat(0), (16 << 20) + 1), 1).unwrap();
     for (n, kept) in [(1, &b"no zstd"[..]), (2, &bomb)] {
         let (recorded, ours) = decision(n, 1.0, "acme", json!({}));
         let headers = [("verdict-foreign-encoding", &b"zstd"[..]), ("verdict-foreign", kept)];
@@ -115,7 +147,8 @@ async fn what_is_in_quarantine_can_be_got_back() {
     let node = Node::new();
     let poison = b"\xff\xfe no event \x1b[2K";
     node.append_raw("acme", &at(1.0), poison).await;
-    let note = json!({"quarantined": {"rule": "invalid_json"}}).to_string();
+    let why = json!({"rule": "invalid_json", "detail": "it ends too early", "from": "opa decision log"});
+    let note = json!({"quarantined": why}).to_string();
     let line = b"{\"labels\": {\"id\": ";
     node.append_with("acme", &at(2.0), &[("verdict-foreign", line)], note.as_bytes())
         .await;
@@ -135,6 +168,11 @@ async fn what_is_in_quarantine_can_be_got_back() {
     };
     assert_eq!(bytes(0).await, poison);
     let made = ask("1").await.json();
+    // The reason is the one that the note gives, not that a note is no event.
+    assert_eq!(
+        (&made["flag"], &made["rule"], &made["field"], &made["detail"]),
+        (&json!("malformed"), &why["rule"], &Value::Null, &why["detail"])
+    );
     assert_eq!(made["received"]["foreign"]["text"].as_str().unwrap().as_bytes(), line);
     assert_eq!(made["received"]["text"], note);
     assert_eq!(bytes(1).await, line);

@@ -119,9 +119,23 @@ impl Node {
         self.keep(vec![self.incoming(tenant, recorded, value.to_vec())]).await;
     }
 
-    /// Appends raw bytes with headers.
+    /// Appends raw bytes with headers, as an intake of ours does.
     pub(crate) async fn append_with(&self, tenant: &str, recorded: &str, headers: &[(&str, &[u8])], value: &[u8]) {
+        let provenance = Provenance::Authenticated { principal: None };
+        self.append_as(provenance, tenant, recorded, headers, value).await;
+    }
+
+    /// As [`Self::append_with`], by whoever this is.
+    pub(crate) async fn append_as(
+        &self,
+        provenance: Provenance,
+        tenant: &str,
+        recorded: &str,
+        headers: &[(&str, &[u8])],
+        value: &[u8],
+    ) {
         let mut incoming = self.incoming(tenant, recorded, value.to_vec());
+        incoming.provenance = provenance;
         incoming.headers = headers
             .iter()
             .map(|(name, value)| ((*name).to_owned(), Some(value.to_vec().into())))

@@ -179,10 +179,17 @@ async fn a_token_says_what_was_or_is_refused() {
     let micros = |seconds: f64| Timestamp::parse(&at(seconds)).unwrap().as_micros().cast_unsigned();
     let ask = async |token: String, question: &str| node.get(&format!("{EFFECTIVE}&as_of={token}{question}")).await;
 
-    // A later `known_at` over the records of an earlier one settles nothing.
-    let later = resealed(&token(&early), |bytes| put(bytes, KNOWN_AT, micros(300.0)));
-    let reply = ask(later, &format!("&at={}", at(100.0))).await;
-    assert_eq!((reply.status.as_u16(), &reply.json()["settled"]), (200, &json!(false)));
+    // The records of an earlier `known_at` do not pass for what is known at a later one, be it past or to come.
+    for later in [micros(300.0), Timestamp::MAX.as_micros().cast_unsigned()] {
+        let later = resealed(&token(&early), |bytes| put(bytes, KNOWN_AT, later));
+        assert_eq!(
+            ask(later, &format!("&at={}", at(100.0))).await.problem(),
+            "invalid_as_of"
+        );
+    }
+    // Where they are all that was recorded until then, they are.
+    let same = resealed(&token(&early), |bytes| put(bytes, KNOWN_AT, micros(31.0)));
+    assert_eq!(ask(same, "").await.status.as_u16(), 200);
     // With the horizon to match, the records that were there by then are missing.
     let both = resealed(&token(&early), |bytes| {
         put(bytes, KNOWN_AT, micros(300.0));

@@ -104,7 +104,12 @@ impl Compiler {
             Schema::Null => Type::Null,
             Schema::Boolean => Type::Boolean,
             Schema::Int | Schema::TimeMillis => Type::Int,
-            Schema::Long | Schema::TimeMicros => Type::Long,
+            // A local time says nothing about when: it is a number like others.
+            Schema::Long
+            | Schema::TimeMicros
+            | Schema::LocalTimestampMillis
+            | Schema::LocalTimestampMicros
+            | Schema::LocalTimestampNanos => Type::Long,
             Schema::Float => Type::Float,
             Schema::Double => Type::Double,
             Schema::Bytes | Schema::BigDecimal => Type::Bytes,
@@ -117,9 +122,9 @@ impl Compiler {
                 InnerDecimalSchema::Fixed(fixed) => Type::Fixed(fixed.size),
             },
             Schema::Date => Type::Time(TimeUnit::Days),
-            Schema::TimestampMillis | Schema::LocalTimestampMillis => Type::Time(TimeUnit::Millis),
-            Schema::TimestampMicros | Schema::LocalTimestampMicros => Type::Time(TimeUnit::Micros),
-            Schema::TimestampNanos | Schema::LocalTimestampNanos => Type::Time(TimeUnit::Nanos),
+            Schema::TimestampMillis => Type::Time(TimeUnit::Millis),
+            Schema::TimestampMicros => Type::Time(TimeUnit::Micros),
+            Schema::TimestampNanos => Type::Time(TimeUnit::Nanos),
             Schema::Enum(symbols) => Type::Enum(symbols.symbols.clone()),
             Schema::Array(array) => Type::Array(self.compile(&array.items)?),
             Schema::Map(map) => Type::Map(self.compile(&map.types)?),

@@ -139,10 +139,18 @@ pub(crate) fn length(least: u64) -> impl FnOnce(Node<'_>) -> Read<u64> {
     whole(least..=LONGEST)
 }
 
-/// A time (E1): RFC 3339 in JSON, microseconds (or what the logical type says) in Avro.
+/// A time (E1): RFC 3339 in JSON, in Avro what the logical type says. A number without one is none: taken for microseconds, one
+/// of milliseconds would lie in 1970, and evidence that is wrong is wrong for ever.
 pub(crate) fn time(node: Node<'_>) -> Read<Timestamp> {
     match node {
-        Node::Micros(micros) | Node::Int(micros) => Timestamp::from_micros(micros).ok_or_else(|| {
+        Node::Int(number) => Err(Rejection::new(
+            rule::INVALID_TIME,
+            format!(
+                "`{number}` does not say what it counts: an Avro schema says so by a logical type (`timestamp-millis`, \
+                 `timestamp-micros`, `timestamp-nanos`; of a `local-timestamp` nobody knows the zone), JSON by RFC 3339"
+            ),
+        )),
+        Node::Micros(micros) => Timestamp::from_micros(micros).ok_or_else(|| {
             Rejection::new(
                 rule::OUT_OF_RANGE,
                 format!("`{micros}` us since 1970 lies outside the years 1970 to 9999"),

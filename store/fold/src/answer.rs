@@ -1,4 +1,4 @@
-//! What is answered: the structures of the contract, field by field in its order (DESIGN section 6; E18, E19, E24 to
+//! What is answered: the structures of the contract, field by field in its order (docs/http-api.md; E18, E19, E24 to
 //! E26). A field that the contract marks `?` is left out when it has no value; every other is there, null if need be (E6).
 
 mod range;

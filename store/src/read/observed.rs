@@ -47,11 +47,28 @@ pub struct ObservedAt<'s> {
 }
 
 impl Snapshot<'_> {
-    /// The environments in which anything was ever observed, by name. Not of any cut.
+    /// The environments in which anything was observed in a cut, by name.
     ///
     /// # Errors
-    /// When the rows can not be read.
-    pub fn environments(&self, log: LogId) -> Result<Vec<Environment>, StoreError> {
+    /// When the rows can not be read or are damaged.
+    pub fn environments(&self, log: LogId, cut: LogCut) -> Result<Vec<Environment>, RowsError<StoreError>> {
+        let mut found = self.environments_named(log).map_err(RowsError::Storage)?;
+        let mut failed = None;
+        found.retain(|environment| {
+            let observed = self.observed(log, environment, cut).map_err(RowsError::Storage);
+            match observed.and_then(|observed| Ok(observed.cut()?.frontier().is_some())) {
+                Ok(any) => any,
+                Err(error) => {
+                    failed.get_or_insert(error);
+                    false
+                }
+            }
+        });
+        failed.map_or(Ok(found), Err)
+    }
+
+    /// The environments that any record ever named, whatever the cut.
+    fn environments_named(&self, log: LogId) -> Result<Vec<Environment>, StoreError> {
         let prefix = names_prefix(log);
         let mut found = Vec::new();
         self.each(Table::Observed, &prefix, |key, _| {

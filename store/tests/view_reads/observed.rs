@@ -32,7 +32,7 @@ proptest! {
             let Some(log) = fed.log(name) else { continue };
             let cut = LogCut { size: TreeSize(cut_at.min(log.size.0)), late: 0 };
             let counted = fed.counted(&log);
-            for environment in snapshot.environments(log.id).unwrap() {
+            for environment in snapshot.environments(log.id, log.visible).unwrap() {
                 let facts: Vec<Observation> = counted
                     .iter()
                     .filter(|it| cut.size.contains(it.index))

@@ -10,7 +10,6 @@ use crate::ask::list;
 use crate::cli::{EmitArgs, Output};
 use crate::client::{Answer, Client};
 use crate::exit::Failure;
-use crate::output;
 
 pub(super) async fn send(
     args: &EmitArgs,
@@ -73,13 +72,7 @@ fn count(answer: &Answer, output: Output, batch: &[Item], tally: &mut Tally, pro
     tally.duplicates += number("duplicates");
     tally.conflicts += number("conflicts");
     for rejected in list(&answer.value, "rejected") {
-        tally.rejected += 1;
-        let refused = refused(rejected, batch);
-        if output == Output::Table {
-            progress.suspend(|| output::note(&refused.to_string()));
-        } else {
-            tally.refused.push(refused);
-        }
+        tally.refuse(refused(rejected, batch), output, progress);
     }
     for result in list(&answer.value, "results") {
         let position = |field: &str| result.pointer(field).and_then(Value::as_u64);

@@ -5,10 +5,10 @@ use futures::StreamExt as _;
 use futures::stream;
 use indicatif::ProgressBar;
 use verdict_ingest::Producer;
-use verdict_schemas::TenantId;
+use verdict_schemas::{KnownSchemas, Projection, Rejection, TenantId, check_log, project};
 
-use super::Tally;
-use super::source::Items;
+use super::source::{Item, Items};
+use super::{Refused, Tally};
 use crate::cli::EmitArgs;
 use crate::config::{KafkaConfig, properties};
 use crate::exit::Failure;
@@ -16,6 +16,22 @@ use crate::serve::kafka_settings;
 
 /// Records waiting for their acknowledgement; librdkafka batches them.
 const IN_FLIGHT: usize = 10_000;
+
+enum Sent {
+    At((u32, u64), u64),
+    Refused(Refused),
+}
+
+/// Kafka takes anything, and nobody tells the sender what becomes of it: so it is judged here as the intake would.
+fn judge(item: &Item, tenant: &TenantId) -> Result<(), Rejection> {
+    match project(&item.bytes, Some("application/json"), &KnownSchemas) {
+        Projection::Decision(decision) => decision.check_log(tenant),
+        Projection::Other(event) => check_log(&event, tenant),
+        Projection::Malformed(rejection) => Err(rejection),
+        // JSON has none.
+        Projection::AwaitingSchema(_) => Ok(()),
+    }
+}
 
 pub(super) async fn send(
     args: &EmitArgs,
@@ -34,22 +50,34 @@ pub(super) async fn send(
             "say which Kafka: -X bootstrap.servers=HOST:PORT".to_owned(),
         ));
     }
-    let producer =
-        Producer::new(&kafka_settings(&config)?).map_err(|e| Failure::unreachable("cannot produce to Kafka", e))?;
+    let settings = kafka_settings(&config)?;
+    verdict_ingest::check_events_topic(&settings)
+        .await
+        .map_err(|e| Failure::unreachable("cannot send to Kafka", e))?;
+    let producer = Producer::new(&settings).map_err(|e| Failure::unreachable("cannot produce to Kafka", e))?;
     let sends = stream::iter(items).map(|item| {
         let (producer, tenant) = (&producer, &tenant);
         async move {
             let item = item?;
+            if let Err(rejection) = judge(&item, tenant) {
+                return Ok(Sent::Refused(Refused::of(item.line, &rejection)));
+            }
             let bytes = item.bytes.len() as u64 + 1;
             let headers = vec![("content-type".to_owned(), Some(Bytes::from_static(b"application/json")))];
             let sent = producer.send(tenant, Bytes::from(item.bytes), headers).await;
             let position = sent.map_err(|e| Failure::unreachable(format!("line {}", item.line), e))?;
-            Ok::<_, Failure>((position, bytes))
+            Ok::<_, Failure>(Sent::At(position, bytes))
         }
     });
     let mut sends = std::pin::pin!(sends.buffered(IN_FLIGHT));
     while let Some(sent) = sends.next().await {
-        let ((partition, offset), bytes) = sent?;
+        let ((partition, offset), bytes) = match sent? {
+            Sent::At(position, bytes) => (position, bytes),
+            Sent::Refused(refused) => {
+                tally.refuse(refused, args.server.output, progress);
+                continue;
+            }
+        };
         tally.accepted += 1;
         let last = tally.positions.entry(u64::from(partition)).or_default();
         *last = (*last).max(offset);

@@ -1,10 +1,11 @@
 //! Which schema is asked for next, and when.
 //!
 //! The book is bounded in what it holds and in how often it lets anything be asked for. A name that the registry does not
-//! know is asked for ever less often. Of those that are due the one that most records named comes first, and every other
-//! time the one that has been due longest: so neither do a million names, each of one record, hold up one of many records,
-//! nor does one of many records hold up all others. What few records named and long ago goes first when room is needed.
+//! know is asked for ever less often. The logs take turns: a million names in one hold up no name in another. Of what is due
+//! in a log, by turns, the one that has been due longest, one that was never asked for, and the one that most records named: so
+//! neither do many names, each of one record, hold up one of many records, nor the other way round. When room is needed the log that holds most of it loses first what few records named and long ago.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -33,12 +34,18 @@ pub(super) struct Book {
     idle_until: Instant,
     /// How many may be asked for now, and since when that is so.
     allowed: (u32, Instant),
-    /// Is it the turn of the one that has been due longest?
-    oldest: bool,
+    /// How often was anything asked for, and when that was of each log.
+    turn: u64,
+    turns: HashMap<Log, u64>,
 }
+
+/// A log, by a hash of its name.
+type Log = u64;
 
 #[derive(Debug)]
 struct Name {
+    /// The log of the record that named it first.
+    log: Log,
     /// How many records named it since it was written down.
     records: u64,
     failures: u32,
@@ -53,12 +60,13 @@ impl Book {
             names: HashMap::new(),
             idle_until: now,
             allowed: (BURST, now),
-            oldest: false,
+            turn: 0,
+            turns: HashMap::new(),
         }
     }
 
-    /// A record named it.
-    pub(super) fn seen(&mut self, name: SchemaRef, now: Instant) {
+    /// A record of a log named it.
+    pub(super) fn seen(&mut self, name: SchemaRef, log: Log, now: Instant) {
         if let Some(known) = self.names.get_mut(&name) {
             known.records += 1;
             known.last = now;
@@ -68,6 +76,7 @@ impl Book {
             self.make_room();
         }
         let new = Name {
+            log,
             records: 1,
             failures: 0,
             due: now,
@@ -85,17 +94,19 @@ impl Book {
         }
         let waiting = self.names.iter().filter(|(_, name)| !name.under_way);
         let due = waiting.clone().filter(|(_, name)| name.due <= now);
-        let next = if self.oldest {
-            due.min_by_key(|(_, name)| name.due)
-        } else {
-            due.max_by_key(|(_, name)| name.records)
+        let turn = |name: &Name| self.turns.get(&name.log).copied().unwrap_or_default();
+        let next = match self.turn % 3 {
+            0 => due.min_by_key(|(_, name)| (turn(name), Reverse(name.records), name.due)),
+            1 => due.min_by_key(|(_, name)| (turn(name), name.due)),
+            _ => due.min_by_key(|(_, name)| (turn(name), name.failures > 0, Reverse(name.records), name.due)),
         };
-        let Some((next, _)) = next else {
+        let Some((next, of)) = next else {
             self.idle_until = waiting.map(|(_, name)| name.due).min().unwrap_or(now + LONGEST);
             return None;
         };
-        let next = *next;
-        self.oldest = !self.oldest;
+        let (next, log) = (*next, of.log);
+        self.turn += 1;
+        self.turns.insert(log, self.turn);
         self.allowed.0 -= 1;
         if let Some(name) = self.names.get_mut(&next) {
             name.under_way = true;
@@ -141,8 +152,14 @@ impl Book {
 
     /// Lets go of a quarter, the least useful first.
     fn make_room(&mut self) {
+        let mut held: HashMap<Log, usize> = HashMap::new();
+        for name in self.names.values() {
+            *held.entry(name.log).or_default() += 1;
+        }
+        self.turns.retain(|log, _| held.contains_key(log));
+        let held = |name: &Name| held.get(&name.log).copied().unwrap_or_default();
         let mut all: Vec<_> = self.names.iter().filter(|(_, name)| !name.under_way).collect();
-        all.sort_unstable_by_key(|(_, name)| (name.records, name.last));
+        all.sort_unstable_by_key(|(_, name)| (Reverse(held(name)), name.records, name.last));
         let least: Vec<_> = all.into_iter().take(MOST / 4).map(|(name, _)| *name).collect();
         for name in least {
             self.names.remove(&name);
@@ -167,11 +184,11 @@ mod tests {
     fn a_name_not_found_is_asked_for_ever_less_often() {
         let begun = Instant::now();
         let mut book = Book::new(begun);
-        book.seen(id(1), begun);
+        book.seen(id(1), 1, begun);
         let mut times = Vec::new();
         for second in 0..4000 {
             let now = begun + Duration::from_secs(second);
-            book.seen(id(1), now);
+            book.seen(id(1), 1, now);
             for name in asked(&mut book, now) {
                 book.failed(&name, now);
                 times.push(second);
@@ -189,9 +206,9 @@ mod tests {
     fn what_is_under_way_is_not_asked_for_twice_and_a_silent_registry_costs_a_name_nothing() {
         let now = Instant::now();
         let mut book = Book::new(now);
-        book.seen(id(1), now);
+        book.seen(id(1), 1, now);
         assert_eq!(asked(&mut book, now), [id(1)]);
-        book.seen(id(1), now);
+        book.seen(id(1), 1, now);
         assert_eq!(asked(&mut book, now), []);
         book.put_off(&id(1), now);
         assert_eq!(asked(&mut book, now), [id(1)]);
@@ -202,9 +219,9 @@ mod tests {
         let begun = Instant::now();
         let mut book = Book::new(begun);
         for number in 0..1_000_000 {
-            book.seen(id(number), begun);
+            book.seen(id(number), 1, begun);
             if number % 1000 == 0 {
-                book.seen(id(u32::MAX), begun);
+                book.seen(id(u32::MAX), 1, begun);
             }
         }
         assert!(book.names.len() <= MOST, "{}", book.names.len());
@@ -216,6 +233,36 @@ mod tests {
         // Not found, it has its turn again as soon as it is due, however many others are.
         book.failed(&id(u32::MAX), later);
         let due = later + Duration::from_secs(1);
-        assert!(asked(&mut book, due)[..2].contains(&id(u32::MAX)));
+        assert!(asked(&mut book, due)[..3].contains(&id(u32::MAX)));
+    }
+
+    #[test]
+    fn thousands_of_unknown_names_in_one_log_hold_up_no_other_log() {
+        let begun = Instant::now();
+        let mut book = Book::new(begun);
+        (0..20_000).for_each(|number| book.seen(id(number), 1, begun));
+        book.seen(id(u32::MAX), 2, begun);
+        (20_000..40_000).for_each(|number| book.seen(id(number), 1, begun));
+        assert!(book.names.len() <= MOST, "{}", book.names.len());
+        assert!(asked(&mut book, begun)[..2].contains(&id(u32::MAX)));
+        // Nor does what is new in a log wait for what was asked for often and is due again.
+        let later = begun + Duration::from_secs(5);
+        let again: Vec<_> = book.names.keys().copied().collect();
+        again.iter().for_each(|name| book.failed(name, begun));
+        book.seen(id(u32::MAX - 1), 1, later);
+        assert!(asked(&mut book, later)[..6].contains(&id(u32::MAX - 1)));
+    }
+
+    #[test]
+    fn the_turns_of_logs_that_are_gone_are_forgotten() {
+        let begun = Instant::now();
+        let mut book = Book::new(begun);
+        for number in 0..20_000 {
+            let now = begun + EVERY * number;
+            book.seen(id(number), u64::from(number), now);
+            let _asked = book.next(now);
+            book.failed(&id(number), now);
+        }
+        assert!(book.turns.len() <= MOST + MOST / 4, "{}", book.turns.len());
     }
 }
