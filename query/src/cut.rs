@@ -243,9 +243,7 @@ fn reinterpreted(cut: &Cut, rules: u16) -> Problem {
 
 fn contradicts<T>(what: &str) -> Answer<T> {
     let detail = format!("its parts contradict each other: {what}; give it back exactly as an answer gave it");
-    Err(Problem::new(Code::InvalidAsOf, detail)
-        .with("parameter", "as_of")
-        .into())
+    Err(Problem::new(Code::InvalidAsOf, detail).with("parameter", "as_of"))
 }
 
 /// Are a token's moments and a log's pinned size true of each other? Gives when the last step of the cut was taken.

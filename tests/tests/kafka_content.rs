@@ -10,7 +10,7 @@ use verdict_tests::events::{ago, decision};
 use verdict_tests::kafka::Kafka;
 use verdict_tests::node::{self, EVENTS, PLATFORM};
 use verdict_tests::registry::PlayedRegistry;
-use verdict_tests::server::Server;
+use verdict_tests::server::{Server, verdict};
 
 const LOG_APPEND: (&str, &str) = ("message.timestamp.type", "LogAppendTime");
 /// 2100-01-01, in milliseconds.
@@ -283,4 +283,34 @@ async fn schemas_by_guid_by_reference_and_of_another_language() -> Result<()> {
     wait_for_actors(&node, "acme", &["by header", "by reference"]).await?;
     node.stop().await?;
     node::audit(&node.data()).await
+}
+
+/// A sender who is told "accepted" believes it.
+#[tokio::test]
+async fn what_is_sent_straight_to_kafka_is_judged_before_and_goes_to_no_topic_of_the_brokers_making() -> Result<()> {
+    let kafka = Kafka::start().await?;
+    let bootstrap = format!("bootstrap.servers={}", kafka.bootstrap());
+    let lines = format!("{}\n{{\"kind\": \"decision\"}}\n{}\n", from("ann"), from("ben"));
+    let emit = async || verdict(&["emit", "acme", "-", "-o", "json", "-X", &bootstrap], lines.as_bytes()).await;
+    let none = emit().await?;
+    let said = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert_eq!(none.status.code(), Some(3), "{said}");
+    assert!(said.contains("verdict topics create"), "{said}");
+
+    kafka.create_topic(EVENTS, 1, &[]).await?;
+    let wrong = emit().await?;
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert_eq!(wrong.status.code(), Some(3), "{said}");
+    assert!(said.contains("message.timestamp.type"), "{said}");
+
+    kafka.alter_topic(EVENTS, &[LOG_APPEND]).await?;
+    let judged = emit().await?;
+    assert_eq!(judged.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&judged.stdout)?;
+    assert_eq!(
+        (&report["accepted"], &report["rejected"][0]["line"]),
+        (&json!(2), &json!(2))
+    );
+    assert_eq!(report["rejected"][0]["rule"], "missing_field");
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use verdict_fold::{intended_at, intent, observed_at};
 use verdict_schemas::{
     AsRecorded, Body, DecisionProjection, Event, EventId, Kind, Projection, Rejection, SchemaRef, TenantId, Timestamp,
-    check_log, project,
+    check_log, project, schema_of,
 };
 
 use super::Committed;
@@ -191,8 +191,13 @@ impl<'r> Work<'_, 'r> {
             source: h8_emitter(&hash, intent),
             place,
         });
-        if let What::Awaiting(reference) = &what {
-            self.builder.wait(record, *reference)?;
+        match &what {
+            What::Awaiting(reference) => self.builder.wait(record, *reference)?,
+            _ => {
+                if let Some(reference) = schema_of(record.value, record.framing) {
+                    self.builder.meet(record, reference)?;
+                }
+            }
         }
         Ok((
             Item {

@@ -4,17 +4,17 @@
 //! time and come back from the rows, so a restart in the middle changes nothing (A6). After an error they are dropped,
 //! since they may be ahead of what was written.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use rocksdb::WriteBatch;
 use verdict_merkle::{LeafIndex, TreeSize};
-use verdict_schemas::{SchemaRef, WriterSchemas};
+use verdict_schemas::{AsRecorded, Resolved, SchemaRef, WriterSchemas, own_schema};
 
 use super::apply::Work;
-use super::late::Event;
+use super::late::{self, Event, Turn};
 use super::mark::{Mark, mark};
 use super::observed::Observer;
 use super::rows::Batch;
@@ -46,6 +46,10 @@ pub(crate) struct Builder {
     pub(crate) observer: Observer,
     /// The records that a replay knows to have waited, and for what: they are not understood when they come again.
     pub(super) waited: HashMap<(LogId, LeafIndex), SchemaRef, RandomState>,
+    /// The records that a replay knows to have been the first read by their schema.
+    pub(super) first: HashSet<(LogId, LeafIndex), RandomState>,
+    /// Schemas by which records of a log were read as they came: those met lately.
+    pub(super) met: HashSet<(LogId, SchemaRef), RandomState>,
     /// What came out of turn in the batch at hand.
     pub(super) events: Vec<(LogId, Event)>,
     /// So many of them are kept already: a replay meets them again.
@@ -55,6 +59,9 @@ pub(crate) struct Builder {
     pub(crate) max_bytes: usize,
     pub(crate) caught_up: Arc<CatchUp>,
 }
+
+/// So many pairs of a log and a schema are remembered as met.
+const MET: usize = 100_000;
 
 impl Builder {
     /// A builder that reads records in one database and writes rows into another.
@@ -80,6 +87,8 @@ impl Builder {
             versions: Versions::default(),
             observer: Observer::new(remembered),
             waited: HashMap::default(),
+            first: HashSet::default(),
+            met: HashSet::default(),
             events: Vec::new(),
             known: 0,
         }
@@ -216,13 +225,41 @@ impl Builder {
             );
             return Err(StoreError::Views(what));
         }
-        let before = self.events.iter().rfind(|(log, _)| *log == record.log);
-        let turn = match before {
-            Some((_, event)) => event.turn,
-            None => mark(&*self.views, record.log)?.turn,
-        };
+        let turn = self.turn(record.log)?;
         self.events.push((record.log, turn.waited(record.index, reference)));
         Ok(())
+    }
+
+    /// A record came and was read by a schema. The first of its log by one that is not ours is told of: another node may have
+    /// another under the same name.
+    pub(super) fn meet(&mut self, record: &Committed<'_>, reference: SchemaRef) -> Result<(), StoreError> {
+        let ours = matches!(reference, SchemaRef::Fingerprint(fingerprint) if own_schema(fingerprint).is_some());
+        if record.late.is_some() || ours || self.met.contains(&(record.log, reference)) {
+            return Ok(());
+        }
+        let again = self.first.contains(&(record.log, record.index));
+        if again || !late::is_met(&*self.kept, record.log, &reference)? {
+            let schemas = AsRecorded(&*self.schemas, record.recorded);
+            let Resolved::Known(schema) = schemas.resolve(&reference) else {
+                return Ok(());
+            };
+            let turn = self.turn(record.log)?;
+            self.events
+                .push((record.log, turn.met(record.index, reference, &schema.hash())));
+        }
+        if self.met.len() >= MET {
+            self.met.clear();
+        }
+        self.met.insert((record.log, reference));
+        Ok(())
+    }
+
+    /// How far out of turn a log has come.
+    fn turn(&self, log: LogId) -> Result<Turn, StoreError> {
+        match self.events.iter().rfind(|(of, _)| *of == log) {
+            Some((_, event)) => Ok(event.turn),
+            None => Ok(mark(&*self.views, log)?.turn),
+        }
     }
 
     /// The watermark of each log before and after these records, and how many of them lie before it.
@@ -279,6 +316,8 @@ impl Builder {
         self.observer.clear();
         self.events.clear();
         self.waited.clear();
+        self.first.clear();
+        self.met.clear();
     }
 }
 

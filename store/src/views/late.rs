@@ -3,16 +3,18 @@
 //! ```text
 //! late   log u32 | `s` | passed u64 | number u64     what u8 | index u64 | late u64 | time u64 | chain 32 bytes | reference
 //!        log u32 | `r` | reference | index u64       (empty)     it waits still
+//!        log u32 | `m` | reference                   (empty)     a record of this schema was read as it came
 //! ```
 //!
 //! `what` is 1 where a record came and waited (`passed` counts it), 2 where it was understood, out of turn, after `passed`
-//! records had come; `late` counts the latter so far, `number` both. `time` is when it was understood: after every
+//! records had come, 3 where one was the first of its log to be read by a schema that is not ours, as it came (`passed` counts
+//! it); `late` counts those of 2 so far, `number` all. `time` is when it was understood: after every
 //! `known_at` that was answered before, so that none of those answers changes (E3).
 //!
 //! Unlike every view, these rows are not made anew from the records: which schema was known when is no property of a
 //! record. They are written, durably, in one write with the rows that follow from them, and a rebuild replays them, so
-//! that a token of yesterday is answered with yesterday's bytes (A6). The *chain* is a hash over all of it: two nodes that
-//! archived in the same order have the same, and a token is not taken where it is another.
+//! that a token of yesterday is answered with yesterday's bytes (A6). The *chain* is a hash over all of it and the schemas
+//! themselves: two nodes that archived the same in the same order have the same, and a token is not taken where it is another.
 
 use rocksdb::ReadOptions;
 use sha2::{Digest, Sha256};
@@ -22,6 +24,7 @@ use verdict_schemas::{SchemaRef, Timestamp};
 use super::flag::{encode_reference, read_reference};
 use super::fold_rows::Ordered;
 use super::rows::Batch;
+use crate::database::Rows;
 use crate::error::StoreError;
 use crate::keys::log_prefix;
 use crate::layout::{Damaged, Reader};
@@ -30,6 +33,7 @@ use crate::tables::Table;
 
 const STEP: u8 = b's';
 const WAITS: u8 = b'r';
+const MET: u8 = b'm';
 
 /// What happened out of turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub(crate) enum What {
     Waited,
     /// It was understood.
     Understood,
+    /// It is the first of its log to be read by a schema, as it came.
+    Met,
 }
 
 /// Something that happened out of turn.
@@ -118,6 +124,24 @@ impl Turn {
         }
     }
 
+    /// A record came and is the first of its log to be read by this schema, of that hash.
+    pub(crate) fn met(&self, index: LeafIndex, reference: SchemaRef, schema: &[u8; 32]) -> Event {
+        let passed = index.0 + 1;
+        let turn = self.next(
+            (What::Met, passed, index),
+            &encode_reference(&reference),
+            schema,
+            self.time,
+        );
+        Event {
+            what: What::Met,
+            passed,
+            index,
+            reference,
+            turn,
+        }
+    }
+
     /// A record came that can not be read yet.
     pub(crate) fn waited(&self, index: LeafIndex, reference: SchemaRef) -> Event {
         let passed = index.0 + 1;
@@ -172,6 +196,15 @@ fn waits_for(log: LogId, reference: &SchemaRef) -> Vec<u8> {
     [&waits(log)[..], &encode_reference(reference)[..]].concat()
 }
 
+fn met_key(log: LogId, reference: &SchemaRef) -> Vec<u8> {
+    [&log_prefix(log)[..], &[MET], &encode_reference(reference)[..]].concat()
+}
+
+/// Was a record of the log read by this schema as it came?
+pub(crate) fn is_met(rows: &impl Rows, log: LogId, reference: &SchemaRef) -> Result<bool, StoreError> {
+    Ok(rows.row(Table::Late, &met_key(log, reference))?.is_some())
+}
+
 fn step_key(log: LogId, passed: u64, number: u64) -> Vec<u8> {
     [&steps(log)[..], &passed.to_be_bytes(), &number.to_be_bytes()].concat()
 }
@@ -195,6 +228,7 @@ impl Event {
         match self.what {
             What::Waited => batch.of(Table::Late).put(&self.waiting_key(log), &[]),
             What::Understood => batch.delete(Table::Late, self.waiting_key(log)),
+            What::Met => batch.of(Table::Late).put(&met_key(log, &self.reference), &[]),
         }
     }
 
@@ -207,6 +241,7 @@ impl Event {
         let what = match row.u8()? {
             1 => What::Waited,
             2 => What::Understood,
+            3 => What::Met,
             _ => return Err(Damaged("a step is not as written")),
         };
         let index = LeafIndex(u64::from_be_bytes(row.array()?));

@@ -131,6 +131,12 @@ impl Builder {
             .filter(|event| event.what == What::Waited)
             .map(|event| ((log.id, event.index), event.reference))
             .collect();
+        self.first = events
+            .iter()
+            .filter(|event| event.what == What::Met)
+            .map(|event| (log.id, event.index))
+            .collect();
+        self.met.clear();
         let waited = std::mem::take(&mut self.waited);
         let mut next = made.size;
         let understood: Vec<_> = events
@@ -153,6 +159,7 @@ impl Builder {
         self.waited = waited;
         self.replay_records(log, next, size)?;
         self.waited.clear();
+        self.first.clear();
         self.known = 0;
         Ok(())
     }

@@ -143,6 +143,36 @@ fn a_record_that_waits_for_its_schema_is_understood_late_and_earlier_cuts_stay()
     assert_clean(dir.path());
 }
 
+/// Nothing waited, and yet two nodes read a record otherwise: a token of the one must not pass for one of the other.
+#[test]
+fn logs_that_are_read_by_other_schemas_of_the_same_name_are_told_apart() {
+    let (micros, millis) = schemas();
+    let chain = |schema: &Arc<WriterSchema>, known_first: bool| {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), options()).unwrap();
+        if known_first {
+            store.archive_schema(&SchemaRef::Confluent(7), schema).unwrap();
+        }
+        send(&store, encode_confluent(&event(1), 7).unwrap());
+        send(&store, encode_confluent(&event(2), 7).unwrap());
+        if !known_first {
+            store.archive_schema(&SchemaRef::Confluent(7), schema).unwrap();
+            until_understood(&store, 2);
+        }
+        let of = |store: &Store| store.snapshot().log(&log("acme")).unwrap().unwrap().chain;
+        let chain = of(&store);
+        block(store.rebuild_views()).unwrap();
+        assert_eq!(of(&store), chain);
+        store.close().unwrap();
+        assert_clean(dir.path());
+        chain
+    };
+    let read = chain(&micros, true);
+    assert_eq!(read, chain(&micros, true));
+    assert_ne!(read, chain(&millis, true));
+    assert_ne!(read, chain(&micros, false));
+}
+
 #[test]
 fn schemas_that_differ_in_a_logical_type_alone_are_two() {
     let dir = tempfile::tempdir().unwrap();
