@@ -235,6 +235,8 @@ impl Asking {
                 LogName::Tenant(_) if ABOUT_POLICIES.iter().any(|question| path.ends_with(question)) => {
                     snapshot.log(&log)?.is_some() || snapshot.log(&LogName::Tenant(TenantId::platform()))?.is_some()
                 }
+                // Nor does a token cease to be answered on other paths than that which gave it.
+                LogName::Tenant(_) if asked.as_ref().is_ok_and(|(asked, _)| asked.is_pinned()) => true,
                 _ => snapshot.log(&log)?.is_some(),
             };
             if !exists {

@@ -39,6 +39,11 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// Does a token name the cut?
+    pub(crate) fn is_pinned(&self) -> bool {
+        matches!(self.wanted, Wanted::Pinned(_))
+    }
+
     /// Reads them. `question` is what a cursor is bound to.
     pub(crate) fn read(params: &Params, log: &LogName, question: &[(&str, &str)]) -> Answer<Self> {
         let at = params.time("at")?;

@@ -283,6 +283,22 @@ async fn what_the_platform_intends_holds_for_a_tenant_that_never_sent_a_record()
         (&json!("authz"), &json!("v7"), &json!("declared")),
         "{policy}"
     );
+    // The cut that it was given for is answered on every path.
+    let pinned = effective["as_of"].as_str().unwrap();
+    for (path, found) in [
+        ("decisions", 0),
+        ("rollouts", 1),
+        ("agents", 0),
+        ("quarantine", 0),
+        ("sources", 0),
+    ] {
+        let list = node.ask(&format!("/v1/tenants/silent/{path}?as_of={pinned}")).await;
+        assert_eq!(list["items"].as_array().map(Vec::len), Some(found), "{path}");
+        assert_eq!(
+            node.get(&format!("/v1/tenants/silent/{path}")).await.problem(),
+            "unknown_tenant"
+        );
+    }
     let range = format!("environment=prod&from={}&to={}", at(0.0), at(5.0));
     let history = node
         .ask(&format!("/v1/tenants/silent/history?layer=global&policy=authz&{range}"))
