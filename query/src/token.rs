@@ -7,7 +7,7 @@
 //! ```
 //! Numbers are big-endian, times microseconds; the first log is the tenant's own, the second `_platform`'s. H8 and the
 //! check are the first eight bytes of a SHA-256. `late` and `chain` are the view position: how many records had been
-//! understood late, and which ([`verdict_store::LogCut`]).
+//! understood late, and which, and by which schemas ([`verdict_store::LogCut`]).
 //!
 //! The check finds accidents early. It needs no key: whoever builds a token of his own can only name a cut, and what its
 //! parts say is held against the logs, and against each other, before it is used (E3).
@@ -26,7 +26,7 @@ pub(crate) use self::cursor::{Cursor, no_such_place, place, read_place};
 use self::sealed::{Reader, first_eight, open, seal};
 use crate::problem::{Answer, Code, Problem};
 
-/// The version of the rules (SEMANTICS, E1-E26) that this release answers by (A6).
+/// The version of the rules (docs/semantics.md, E1 to E26) that this release answers by (A6).
 pub const RULES: u16 = 2;
 
 const AS_OF: u8 = 3;

@@ -291,13 +291,18 @@ mod tests {
             ),
             ("[1,\n2]\n{}", &[(1, "[1,\n2]", true), (3, "{}", true)]),
         ] {
-            let expected: Vec<_> = expected
-                .iter()
-                .map(|(line, text, whole)| (*line, (*text).to_owned(), *whole))
-                .collect();
-            for part in [1, 2, 3, 7, 1000] {
-                assert_eq!(found(text, part), expected, "{text:?} in parts of {part}");
-            }
+            expect(text, expected);
+        }
+    }
+
+    /// Whatever the parts in which the text comes.
+    fn expect(text: &str, expected: &[(usize, &str, bool)]) {
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(line, text, whole)| (*line, (*text).to_owned(), *whole))
+            .collect();
+        for part in [1, 2, 3, 7, 1000] {
+            assert_eq!(found(text, part), expected, "{text:?} in parts of {part}");
         }
     }
 
@@ -327,13 +332,7 @@ mod tests {
             ("{\n  \"a\": 1,\n", &[(1, "{\n  \"a\": 1,", false)]),
             ("{\"a\":\"x\n{}\n", &[(1, "{\"a\":\"x", false), (2, "{}", true)]),
         ] {
-            let expected: Vec<_> = expected
-                .iter()
-                .map(|(line, text, whole)| (*line, (*text).to_owned(), *whole))
-                .collect();
-            for part in [1, 2, 3, 7, 1000] {
-                assert_eq!(found(text, part), expected, "{text:?} in parts of {part}");
-            }
+            expect(text, expected);
         }
     }
 

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! Rows are written after the commit of the records and without waiting for the disk: RocksDB's log keeps the order of
-//! writes, so a crash loses a suffix of them and the watermarks with it, and [`Builder::catch_up`] makes them again.
+//! writes, so a crash loses a suffix of them and the watermarks with it, and [`Builder::catch_up`] makes them again. Only what
+//! no record says, when which schema was known ([`late`]), is waited for.
 //!
 //! # What keeps them honest
 //!
