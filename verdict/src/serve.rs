@@ -8,7 +8,6 @@ mod log;
 mod metrics;
 mod opening;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,12 +19,12 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
-use verdict_ingest::{
-    Consumer, IntakeLimits, IntakeState, KafkaHealth, KafkaSettings, OpaSettings, Producer, Sink, cluster_id,
-};
-use verdict_query::{QueryState, Readiness, Topics};
+use verdict_edge::access::Access;
+use verdict_edge::body::BodyLimits;
+use verdict_edge::{Edge, Owners};
+use verdict_ingest::{Consumer, IntakeLimits, IntakeState, KafkaSettings, OpaSettings, Producer, Sink, cluster_id};
+use verdict_query::{QueryState, Topics};
 use verdict_schemas::TenantId;
-use verdict_store::access::Access;
 use verdict_store::{CatchUp, Options, Store, cluster_salt_key};
 
 use crate::cli::ServeArgs;
@@ -40,8 +39,6 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long the store gets to make visible what is durable, and to write its memory out. Whatever is left of it is done at
 /// the next start.
 const CLOSING: Duration = Duration::from_secs(60);
-/// A batch whose views take longer keeps everybody waiting: the node should get no requests.
-const STALLED: Duration = Duration::from_secs(15);
 
 /// `verdict serve`
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -254,18 +251,24 @@ fn router(
     consumer: Option<&Consumer>,
 ) -> Result<Router, Failure> {
     let limits = IntakeLimits {
-        max_body_bytes: config.intake.max_body_mib << 20,
-        max_decoded_bytes: config.intake.max_decoded_mib << 20,
+        body: BodyLimits {
+            max_body_bytes: config.intake.max_body_mib << 20,
+            max_decoded_bytes: config.intake.max_decoded_mib << 20,
+            ..BodyLimits::default()
+        },
         max_event_bytes: config.intake.max_event_kib << 10,
         max_events: config.intake.max_events,
-        ..IntakeLimits::default()
     };
     let opa = Arc::new(OpaSettings {
         lease_ms: config.opa.lease_ms,
     });
+    let mut edge = Edge::new(store.clone(), access).with_owners(owners(config)?);
+    if let Some(consumer) = consumer {
+        let health = consumer.health();
+        edge = edge.with_part("kafka", move || health.check());
+    }
     let intake = IntakeState {
-        store: store.clone(),
-        access: access.clone(),
+        edge: edge.clone(),
         sink,
         limits,
         opa,
@@ -274,53 +277,24 @@ fn router(
         events: config.kafka.events_topic.clone(),
         platform: config.kafka.platform_topic.clone(),
     };
-    let problems = verdict_ingest::Code::ALL
-        .iter()
-        .map(|code| (code.as_str(), code.status(), code.title()));
-    let questions = QueryState::new(store.clone(), access)
-        .with_owners(owners(config)?)
-        .with_topics(topics)
-        .with_problems(problems)
-        .with_readiness(readiness(store, consumer.map(Consumer::health)));
     let kafka = consumer.map(|consumer| (consumer.health(), consumer.metrics()));
-    let metrics = metrics::router(store.clone(), questions.metrics(), kafka);
-    let merged = verdict_query::router(questions.clone())
+    let doors = verdict_edge::router(edge.clone())
+        .merge(verdict_query::router(QueryState::new(edge.clone()).with_topics(topics)))
         .merge(verdict_ingest::router(intake))
-        .merge(metrics);
-    Ok(verdict_query::finish(merged, &questions)
+        .merge(metrics::router(store.clone(), edge.metrics(), kafka));
+    Ok(verdict_edge::finish(doors, &edge)
         .layer(CatchPanicLayer::new())
         // Whatever ends in a 5xx has said why on its own; a second line for each would bury it.
         .layer(TraceLayer::new_for_http().on_failure(DefaultOnFailure::new().level(tracing::Level::DEBUG))))
 }
 
-fn owners(config: &Config) -> Result<BTreeMap<TenantId, String>, Failure> {
+fn owners(config: &Config) -> Result<Owners, Failure> {
     let owner = |(tenant, url): (&String, &String)| match TenantId::parse(tenant) {
-        Ok(tenant) => Ok((tenant, url.trim_end_matches('/').to_owned())),
+        Ok(tenant) => Ok((tenant, url.clone())),
         Err(e) => Err(Failure::Usage(format!("owners: {e}"))),
     };
-    config.owners.iter().map(owner).collect()
-}
-
-/// Ready once what Kafka held at the start was read; then as long as it is read, and the store takes records and makes them
-/// visible.
-fn readiness(store: &Store, kafka: Option<Arc<KafkaHealth>>) -> Readiness {
-    let store = store.clone();
-    Arc::new(move || {
-        if let Some(kafka) = &kafka {
-            kafka.check()?;
-        }
-        if let Some(reason) = store.node_info().map_err(|error| error.to_string())?.not_writable {
-            return Err(reason);
-        }
-        let making = store.making_views_for();
-        if making < STALLED {
-            return Ok(());
-        }
-        Err(format!(
-            "the views of one batch have been in the making for {} s: what is sent now waits behind them",
-            making.as_secs()
-        ))
-    })
+    let owners: Result<_, Failure> = config.owners.iter().map(owner).collect();
+    Ok(Owners::of_tenants(owners?))
 }
 
 async fn terminated() {
@@ -334,33 +308,5 @@ async fn terminated() {
             }
         }
         Err(_) => drop(interrupt.await),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn every_problem_of_this_server_is_explained_in_one_place() {
-        let asking = verdict_query::Code::ALL
-            .iter()
-            .map(|c| (c.as_str(), c.status(), c.title()));
-        let sending = verdict_ingest::Code::ALL
-            .iter()
-            .map(|c| (c.as_str(), c.status(), c.title()));
-        let mut seen = std::collections::BTreeMap::new();
-        let docs = include_str!("../../docs/problems.md");
-        for (code, status, title) in asking.chain(sending) {
-            assert!(
-                !verdict_query::documented(code).unwrap_or_default().is_empty(),
-                "{code}"
-            );
-            assert!(
-                docs.contains(&format!("\n### `{code}` \u{2014} {}\n", status.as_u16())),
-                "{code}"
-            );
-            let first = seen.entry(code).or_insert((status, title));
-            assert_eq!(*first, (status, title), "{code} means one thing");
-        }
-        assert_eq!(docs.matches("\n### `").count(), seen.len(), "and nothing else is");
     }
 }

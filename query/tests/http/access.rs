@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use verdict_edge::Owners;
+use verdict_edge::access::Access;
 use verdict_schemas::TenantId;
-use verdict_store::access::Access;
 
 use crate::support::{Node, Reply, decision, event, started};
 
@@ -25,7 +26,7 @@ async fn node() -> Node {
     std::fs::write(file.path(), tokens).unwrap();
     let access = Access::read(file.path()).unwrap();
     let owners = BTreeMap::from([(TenantId::parse("elsewhere").unwrap(), "https://b.example".to_owned())]);
-    let node = Node::with(access, move |state| state.with_owners(owners.clone()));
+    let node = Node::with(access, move |edge| edge.with_owners(Owners::of_tenants(owners.clone())));
     node.append(&[
         started(1, 0.0, "acme", "shared", "v1"),
         started(2, 0.0, "globex", "shared", "v2"),
