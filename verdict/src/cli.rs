@@ -62,6 +62,9 @@ pub(crate) struct ServerArgs {
     /// Bearer token; better given in the environment than on the command line.
     #[arg(long, env = "VERDICT_TOKEN", hide_env_values = true, global = true)]
     pub(crate) token: Option<String>,
+    /// Roots (PEM) that vouch for the server's certificate, instead of those of this system.
+    #[arg(long, value_name = "FILE", env = "VERDICT_CA_FILE", global = true)]
+    pub(crate) ca_file: Option<PathBuf>,
     /// How to print the answer.
     #[arg(short, long, value_enum, default_value = "table", global = true)]
     pub(crate) output: Output,
@@ -318,6 +321,18 @@ pub(crate) struct ServeArgs {
     /// Token file (TOML): SHA-256 of each token, its tenants and roles.
     #[arg(long, value_name = "FILE", env = "VERDICT_TOKENS")]
     pub(crate) tokens: Option<PathBuf>,
+    /// Certificate chain (PEM) to serve TLS with; read again when it changes.
+    #[arg(long, value_name = "FILE", env = "VERDICT_TLS_CERT")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, value_name = "FILE", env = "VERDICT_TLS_KEY")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Roots (PEM) of client certificates. One that no root vouches for is refused; none at all is, if the configuration says so.
+    #[arg(long, value_name = "FILE", env = "VERDICT_TLS_CLIENT_CA")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+    /// Take tokens on an address that others reach without TLS: whoever is on the network can read them.
+    #[arg(long)]
+    pub(crate) plaintext_tokens: bool,
     /// librdkafka properties. With `bootstrap.servers` the node consumes Kafka, and its intake produces to it.
     #[arg(short = 'X', value_name = "PROPERTY=VALUE")]
     pub(crate) property: Vec<String>,

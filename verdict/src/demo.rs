@@ -34,6 +34,7 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     let server = ServerArgs {
         server: address.clone(),
         token: None,
+        ca_file: None,
         output: Output::Table,
     };
     line(&format!(

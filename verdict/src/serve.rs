@@ -7,15 +7,16 @@ mod http;
 mod log;
 mod metrics;
 mod opening;
+mod tls;
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use axum_server::Handle;
 use tokio::task::JoinHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
@@ -32,6 +33,7 @@ use crate::config::{Config, KafkaConfig, partitions};
 use crate::exit::{Failure, sentence};
 use crate::output::{line, note};
 use crate::serve::opening::Opening;
+use crate::serve::tls::TlsFiles;
 
 /// How long requests in flight get to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -44,7 +46,7 @@ const CLOSING: Duration = Duration::from_secs(60);
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     log::to_stderr();
     let running = start(Config::read(args)?).await?;
-    line(&format!("verdict serves http://{}", running.address()))?;
+    line(&format!("verdict serves {}://{}", running.scheme, running.address()))?;
     running.until_stopped().await
 }
 
@@ -53,8 +55,9 @@ pub(crate) struct Running {
     address: SocketAddr,
     store: Store,
     consumer: Option<Consumer>,
-    stop: oneshot::Sender<()>,
-    server: JoinHandle<()>,
+    scheme: &'static str,
+    handle: Handle<SocketAddr>,
+    server: JoinHandle<io::Result<()>>,
 }
 
 /// Starts everything that `config` asks for.
@@ -69,28 +72,25 @@ pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
         ));
     }
     let settings = config.has_kafka().then(|| kafka_settings(&config.kafka)).transpose()?;
+    let tls = TlsFiles::of(&config.tls)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let tls = tls.map(TlsFiles::watched).transpose()?;
     let listener = TcpListener::bind(config.listen)
-        .await
         .map_err(|e| Failure::unreachable(format!("cannot listen on {}", config.listen), e))?;
     let address = listener.local_addr()?;
     let header_timeout = Duration::from_secs(config.http.header_timeout_seconds);
-    let (stop, stopped) = oneshot::channel::<()>();
+    let handle = Handle::new();
     let opening = Opening::default();
     let router = opening.router();
-    let server = tokio::spawn(async move {
-        let shutdown = async {
-            // A dropped sender means the same: stop.
-            let _told = stopped.await;
-        };
-        http::serve(listener, router, header_timeout, shutdown).await;
-    });
+    let server = tokio::spawn(http::serve(listener, tls, router, header_timeout, handle.clone()));
     tracing::info!(%address, "listening; `/readyz` says when it is ready");
     match open(&config, access, settings, &opening).await {
         Ok((store, consumer)) => Ok(Running {
             address,
             store,
             consumer,
-            stop,
+            scheme,
+            handle,
             server,
         }),
         Err(failure) => {
@@ -135,15 +135,20 @@ impl Running {
         let Self {
             store,
             consumer,
-            stop,
+            handle,
             server,
             ..
         } = self;
-        // The server may have failed already; what it says is taken below.
-        let _gone = stop.send(());
+        handle.graceful_shutdown(None);
         match tokio::time::timeout(GRACE, server).await {
-            Ok(joined) => joined.map_err(|e| Failure::unreachable("the server broke", e))?,
-            Err(_) => note("requests were still running after ten seconds, and were cut off"),
+            Ok(joined) => joined
+                .map_err(io::Error::from)
+                .and_then(|ended| ended)
+                .map_err(|e| Failure::unreachable("the server broke", e))?,
+            Err(_) => {
+                handle.shutdown();
+                note("requests were still running after ten seconds, and were cut off");
+            }
         }
         let closed = tokio::task::spawn_blocking(move || {
             if let Some(consumer) = consumer {
@@ -167,6 +172,13 @@ impl Running {
 
 fn access(config: &Config) -> Result<Access, Failure> {
     match &config.tokens {
+        Some(_) if !config.listen.ip().is_loopback() && config.tls.cert.is_none() && !config.http.plaintext_tokens => {
+            Err(Failure::Usage(format!(
+                "on {} tokens would cross the network readable by whoever is on it: give --tls-cert FILE and --tls-key FILE, or, \
+                 where something in front of this node speaks TLS or nobody else is on the network, --plaintext-tokens",
+                config.listen
+            )))
+        }
         Some(path) => Access::read(path).map_err(|e| Failure::Usage(sentence(e))),
         None if config.listen.ip().is_loopback() => {
             tracing::warn!("no token file: every caller on this machine may read and write everything");

@@ -113,6 +113,7 @@ mod tests {
         let server = ServerArgs {
             server: "http://127.0.0.1:1".to_owned(),
             token: None,
+            ca_file: None,
             output: Output::Table,
         };
         let client = Client::new(&server).unwrap();
