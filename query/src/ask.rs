@@ -23,7 +23,8 @@ use verdict_schemas::TenantId;
 use verdict_store::{KafkaPartition, LogName, Store, TreeSize};
 
 use crate::asked::{Asked, Wanted};
-use crate::cut::Cut;
+use crate::behind::{behind, broken, wait_for_all};
+use crate::cut::{Cut, with_platform};
 use crate::question::{Question, identity};
 use crate::reply::Reply;
 use crate::state::QueryState;
@@ -115,7 +116,8 @@ impl<N: Answerable> Asking<N> {
         for position in &asked.after {
             let partition = self.partition(log, position.partition)?;
             let left = until.saturating_duration_since(Instant::now());
-            if !store.wait_position(&partition, position.offset, left).await {
+            let known = store.wait_position(&partition, position.offset, left).await;
+            if !(known && wait_for_all(store, log, until).await) {
                 let detail = format!(
                     "offset {} of partition {} is not visible here yet",
                     position.offset, position.partition
@@ -126,13 +128,23 @@ impl<N: Answerable> Asking<N> {
                     .with("offset", position.offset));
             }
         }
+        let platform = LogName::Tenant(TenantId::platform());
+        let logs = if readable {
+            vec![log, &platform]
+        } else {
+            vec![&platform]
+        };
+        for log in &logs {
+            // Whatever is missing then is said when the cut is resolved.
+            let left = until.saturating_duration_since(Instant::now());
+            store.wait_visible(log, TreeSize(0), left).await;
+        }
         match &asked.wanted {
             Wanted::Newest => {}
-            Wanted::KnownAt(known_at) => wait_horizon(store, *known_at, until).await,
+            Wanted::KnownAt(known_at) => wait_horizon(store, &logs, *known_at, until).await,
             // Too short a wait is answered when the cut is resolved.
             Wanted::Pinned(as_of) if readable && store.snapshot().log(log)?.is_some() => {
-                let platform = LogName::Tenant(TenantId::platform());
-                wait_horizon(store, as_of.horizon, until).await;
+                wait_horizon(store, &logs, as_of.horizon, until).await;
                 for (log, pin) in [(log, Some(as_of.own)), (&platform, as_of.platform)] {
                     let left = until.saturating_duration_since(Instant::now());
                     store
@@ -170,7 +182,11 @@ impl<N: Answerable> Asking<N> {
         let turns = self.state.turns.clone();
         let computed = turns.take(move || {
             let store = self.state.edge.store();
-            let horizon = store.horizon();
+            let logs = with_platform(&log);
+            let logs: Vec<&LogName> = logs.iter().collect();
+            // Before the horizon, that is before the snapshot: what is whole stays so.
+            let unanswered = logs.iter().find_map(|log| behind(store, log, true));
+            let horizon = store.horizon(&logs);
             let snapshot = store.snapshot();
             // A token does not cease to be answered on other paths than that which gave it.
             let pinned = asked.as_ref().is_ok_and(|(asked, _)| asked.is_pinned());
@@ -179,12 +195,16 @@ impl<N: Answerable> Asking<N> {
                 return Err(Problem::unknown_tenant(&log.to_string(), "read"));
             }
             let (asked, params) = asked?;
+            if let Some(problem) = unanswered {
+                return Err(problem);
+            }
             let cut = Cut::resolve(&asked, &log, store, horizon, &snapshot)?;
+            let broken = logs.iter().find_map(|log| broken(store, log));
             let tenant = match log {
                 LogName::Tenant(tenant) => tenant,
                 LogName::Unrouted(_) => TenantId::platform(),
             };
-            answer(&Question {
+            let mut reply = answer(&Question {
                 store,
                 snapshot,
                 tenant,
@@ -196,19 +216,23 @@ impl<N: Answerable> Asking<N> {
                 accept: Accept::of(&self.headers),
                 path,
                 segments: self.segments,
-            })
+            })?;
+            if let Some((log, index)) = broken {
+                reply.broken(&log, index);
+            }
+            Ok(reply)
         });
         computed.await.into_response()
     }
 }
 
 /// Waits until `known_at` is within the horizon, if a commit in flight is all that keeps it out: not for the future.
-async fn wait_horizon(store: &Store, known_at: verdict_schemas::Timestamp, until: Instant) {
+async fn wait_horizon(store: &Store, logs: &[&LogName], known_at: verdict_schemas::Timestamp, until: Instant) {
     let mut visible = store.subscribe_visible();
     if known_at > Store::machine_time() {
         return;
     }
-    while store.horizon() < known_at && Instant::now() < until {
+    while store.horizon(logs) < known_at && Instant::now() < until {
         // A commit that becomes visible moves the horizon; so does, with Kafka, the end of a partition being seen.
         let moved = tokio::time::timeout(std::time::Duration::from_millis(20), visible.changed()).await;
         if matches!(moved, Ok(Err(_))) {

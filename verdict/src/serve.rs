@@ -26,7 +26,7 @@ use verdict_edge::{Edge, Owners};
 use verdict_ingest::{Consumer, IntakeLimits, IntakeState, KafkaSettings, OpaSettings, Producer, Sink, cluster_id};
 use verdict_query::{QueryState, Topics};
 use verdict_schemas::TenantId;
-use verdict_store::{CatchUp, Options, Store, cluster_salt_key};
+use verdict_store::{Options, Store, cluster_salt_key};
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, KafkaConfig, partitions};
@@ -107,7 +107,7 @@ async fn open(
     settings: Option<KafkaSettings>,
     opening: &Opening,
 ) -> Result<(Store, Option<Consumer>), Failure> {
-    let store = open_store(config, settings.clone(), opening.catch_up()).await?;
+    let store = open_store(config, settings.clone()).await?;
     opening.store_is_open();
     let (sink, consumer) = match settings {
         Some(settings) => kafka(settings, &store).await?,
@@ -193,7 +193,7 @@ fn access(config: &Config) -> Result<Access, Failure> {
     }
 }
 
-async fn open_store(config: &Config, kafka: Option<KafkaSettings>, catch_up: Arc<CatchUp>) -> Result<Store, Failure> {
+async fn open_store(config: &Config, kafka: Option<KafkaSettings>) -> Result<Store, Failure> {
     let (data, memory_bytes) = (config.data.clone(), config.store.memory_mib << 20);
     let salt_key_file = config.store.salt_key_file.clone();
     // Opening checks the tail of every log, and a cluster's id is asked for over the network: both block.
@@ -202,7 +202,6 @@ async fn open_store(config: &Config, kafka: Option<KafkaSettings>, catch_up: Arc
         let mut options = Options {
             memory_bytes,
             salt_key,
-            catch_up,
             ..Options::default()
         };
         if let (None, Some(settings)) = (salt_key, &kafka) {

@@ -79,6 +79,8 @@ impl Consumer {
         let metrics: Vec<_> = planned.iter().map(|planned| Arc::clone(&planned.metrics)).collect();
         let health = Arc::new(KafkaHealth::new(metrics.clone()));
         let registry = Registry::start(settings, store, runtime, &health)?;
+        let feeding = origin.clone();
+        store.set_feeds(Box::new(move |log| Some(feeding.feeds(log))));
         let mut consumer = Self {
             stop: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Timestamp as KafkaTimestamp};
 use verdict_schemas::{TenantId, Timestamp};
-use verdict_store::{Incoming, LogName, Provenance, RawTime, RouteFlag, SourcePosition};
+use verdict_store::{Incoming, KafkaPartition, LogName, Provenance, RawTime, RouteFlag, SourcePosition};
 
 use super::headers::headers;
 use super::partitioner::partition_of;
@@ -53,6 +53,23 @@ impl Origin {
         }
     }
 
+    /// The partition that feeds a log.
+    pub(super) fn feeds(&self, log: &LogName) -> KafkaPartition {
+        let (topic, partition) = match log {
+            LogName::Tenant(tenant) if tenant.is_platform() => (&self.platform_topic, 0),
+            LogName::Tenant(tenant) => (
+                &self.events_topic,
+                partition_of(tenant.as_str().as_bytes(), self.partitions),
+            ),
+            LogName::Unrouted(partition) => (&self.events_topic, *partition),
+        };
+        KafkaPartition {
+            cluster: Arc::clone(&self.cluster),
+            topic: Arc::clone(topic),
+            partition,
+        }
+    }
+
     fn route(&self, key: Option<&[u8]>, partition: u32) -> (LogName, Option<RouteFlag>) {
         let unrouted = |flag| (LogName::Unrouted(partition), Some(flag));
         let Some(key) = key else {
@@ -95,6 +112,8 @@ mod tests {
             partitions: 12,
         };
         let acme = LogName::Tenant(TenantId::parse("acme").unwrap_or_else(|_| TenantId::platform()));
+        let fed = origin.feeds(&acme);
+        assert_eq!((&*fed.topic, fed.partition), ("e", 0));
         assert_eq!(origin.route(Some(b"acme"), 0), (acme, None));
         let cases: [(Option<&[u8]>, u32, RouteFlag); 5] = [
             (Some(b"acme"), 1, RouteFlag::WrongPartition),

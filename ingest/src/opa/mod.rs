@@ -178,7 +178,7 @@ async fn take(
     let mut status = StatusCode::OK;
     if !mapped.records.is_empty() {
         match deliver(&shared, &sender, mapped.records).await? {
-            Delivered::Stored { results, head } => {
+            Delivered::Stored { results, head, visible } => {
                 let again = results
                     .iter()
                     .filter(|result| matches!(result, Appended::Duplicate { .. }))
@@ -186,6 +186,9 @@ async fn take(
                 answer.duplicates += again;
                 answer.accepted = (results.len() as u64).saturating_sub(again + notes);
                 answer.log = head.as_ref().map(Log::of);
+                if !visible {
+                    status = StatusCode::ACCEPTED;
+                }
             }
             Delivered::Sent(positions) => {
                 answer.accepted = (positions.len() as u64).saturating_sub(notes);

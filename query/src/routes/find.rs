@@ -8,6 +8,7 @@ use verdict_schemas::{Body, EventId, Interpretation, RolloutId, TenantId, Timest
 use verdict_store::{Index, LogInfo, LogName, Order, Snapshot, TimeRange};
 
 use crate::ask::Asking;
+use crate::behind::{behind, broken};
 use crate::reply::Reply;
 use crate::routes::decisions::decision_of;
 
@@ -40,11 +41,18 @@ pub(crate) async fn find(asking: Asking<NoLog>) -> Response {
     };
     asking
         .alone(move |state, caller| {
-            let known_at = state.edge.store().horizon();
-            let snapshot = state.edge.store().snapshot();
+            let store = state.edge.store();
+            let readable = |log: &LogName| log.tenant().is_some_and(|tenant| caller.may(Role::Read, tenant));
+            let names: Vec<LogName> = store.log_names().into_iter().filter(readable).collect();
+            let names: Vec<&LogName> = names.iter().collect();
+            let known_at = store.horizon(&names);
+            let snapshot = store.snapshot();
             let mut logs = snapshot.logs()?;
-            logs.retain(|log| log.name.tenant().is_some_and(|tenant| caller.may(Role::Read, tenant)));
+            logs.retain(|log| readable(&log.name));
             logs.sort_by(|one, other| one.name.cmp(&other.name));
+            let whole = !names
+                .iter()
+                .any(|log| behind(store, log, true).is_some() || broken(store, log).is_some());
             let mut items = Vec::new();
             for log in &logs {
                 if let LogName::Tenant(tenant) = &log.name {
@@ -54,7 +62,7 @@ pub(crate) async fn find(asking: Asking<NoLog>) -> Response {
                     break;
                 }
             }
-            let complete = items.len() < MOST;
+            let complete = whole && items.len() < MOST;
             items.truncate(MOST);
             Reply::json(&Document {
                 id,

@@ -22,7 +22,7 @@ use crate::token::{place, read_place};
 const SHOWN: usize = 1024;
 
 /// The names of flags. Duplicates and unknown kinds are no fault: they are shown when they are asked for.
-const FLAGS: [(&str, &str); 7] = [
+const FLAGS: [(&str, &str); 8] = [
     ("malformed", "malformed"),
     ("awaiting_schema", "awaiting_schema"),
     ("unrouted", "unrouted"),
@@ -30,6 +30,7 @@ const FLAGS: [(&str, &str); 7] = [
     ("duplicate", "duplicate"),
     ("unknown_kind", "unknown_kind"),
     ("no_append_time", "no_append_time"),
+    ("passed_over", "passed_over"),
 ];
 
 #[derive(Serialize)]
@@ -119,6 +120,14 @@ impl From<Flag> for Why {
                 kind: Some(kind),
                 ..Self::default()
             },
+            Flag::PassedOver => {
+                let detail = "this release can not make views of it, and makes nothing else of it: a fault of ours, please \
+                              report it";
+                Self {
+                    detail: Some(detail.to_owned()),
+                    ..Self::default()
+                }
+            }
             Flag::NoAppendTime => {
                 let detail = "it counts, but the broker did not stamp it: the topic was not set to LogAppendTime";
                 Self {
