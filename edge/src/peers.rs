@@ -57,8 +57,8 @@ pub struct Sent<'a> {
     pub target: &'a str,
     /// Of these only what describes the body is passed on.
     pub headers: &'a HeaderMap,
-    /// The body, as it comes.
-    pub body: Body,
+    /// The body, as it comes, if there is one.
+    pub body: Option<Body>,
 }
 
 impl Peers {
@@ -70,6 +70,8 @@ impl Peers {
     pub fn new(token: Option<&str>, roots: Option<&[u8]>) -> Result<Self, String> {
         let mut http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
+            // Nodes are configured by where they are: no variable of the environment puts somebody in between.
+            .no_proxy()
             .connect_timeout(PATIENCE)
             .timeout(LONGEST);
         if let Some(pem) = roots {
@@ -105,15 +107,17 @@ impl Peers {
             tracing::warn!(%owner, %reason, "another node did not answer");
             Problem::new(
                 Code::OwnerUnreachable,
-                format!("`{owner}` holds it, and does not answer; its turn will come"),
+                format!("`{owner}` holds it, and does not answer; send it again in a moment"),
             )
             .with("owner", owner)
         };
         let mut request = self
             .http
             .request(sent.method, format!("{owner}{}", sent.target))
-            .header(ON_BEHALF_OF, sent.caller.claims())
-            .body(reqwest::Body::wrap_stream(sent.body.into_data_stream()));
+            .header(ON_BEHALF_OF, sent.caller.claims());
+        if let Some(body) = sent.body {
+            request = request.body(reqwest::Body::wrap_stream(body.into_data_stream()));
+        }
         for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::ACCEPT] {
             if let Some(value) = sent.headers.get(&name) {
                 request = request.header(name, value);

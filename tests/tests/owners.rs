@@ -135,20 +135,25 @@ impl Cluster {
 
     /// An OPA's upload of one decision.
     async fn report(&self, number: usize, id: &str) -> Result<Answer> {
-        let event = json!([{
-            "decision_id": id, "timestamp": "2026-03-01T12:00:00Z", "path": "authz/allow", "result": true, "input": {},
-            "labels": {"id": "opa-1", "version": "1.0.0"}, "bundles": {"authz": {"revision": "r1"}},
-        }]);
-        let path = self.nodes[number].url("/opa/v1/acme/prod/logs");
-        let request = self.client.post(path).bearer_auth("opa");
-        let request = request.header("content-type", "application/json");
-        let answer = request.body(event.to_string()).send().await?;
-        Ok(Answer {
-            status: answer.status(),
-            content_type: String::new(),
-            body: answer.bytes().await?.to_vec(),
-        })
+        report(&self.client, &self.nodes[number], id).await
     }
+}
+
+/// An OPA's upload of one decision to any node.
+async fn report(client: &Client, node: &Server, id: &str) -> Result<Answer> {
+    let event = json!([{
+        "decision_id": id, "timestamp": "2026-03-01T12:00:00Z", "path": "authz/allow", "result": true, "input": {},
+        "labels": {"id": "opa-1", "version": "1.0.0"}, "bundles": {"authz": {"revision": "r1"}},
+    }]);
+    let path = node.url("/opa/v1/acme/prod/logs");
+    let request = client.post(path).bearer_auth("opa");
+    let request = request.header("content-type", "application/json");
+    let answer = request.body(event.to_string()).send().await?;
+    Ok(Answer {
+        status: answer.status(),
+        content_type: String::new(),
+        body: answer.bytes().await?.to_vec(),
+    })
 }
 
 fn events(tenant: &str) -> Value {
@@ -302,4 +307,63 @@ async fn three_nodes_are_one_service_and_one_of_them_can_be_lost() -> Result<()>
         node::audit(&node.data()).await?;
     }
     Ok(())
+}
+
+/// Without Kafka there is no partition that a tenant would belong to: it is named.
+#[tokio::test]
+async fn without_kafka_tenants_are_named_and_nodes_that_disagree_say_so() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    tokens(folder.path())?;
+    let ports = [free_port()?, free_port()?];
+    // Both are asked for acme; the second keeps it. Of globex each says that the other does.
+    let launch = |number: usize, owners: &[(&str, u16)]| -> Result<Server> {
+        let (tokens, token) = (folder.path().join("tokens.toml"), folder.path().join("node.token"));
+        let mut config = format!("tokens = {tokens:?}\n[node]\ntoken_file = {token:?}\n[owners]\n");
+        for (tenant, port) in owners {
+            config.push_str(&format!("{tenant} = \"http://127.0.0.1:{port}\"\n"));
+        }
+        let path = folder.path().join(format!("{number}.toml"));
+        std::fs::write(&path, config)?;
+        let mut node = Server::launch_on(ports[number], &["--config", &path.display().to_string()])?;
+        node.use_token("admin");
+        Ok(node)
+    };
+    let mut first = launch(0, &[("acme", ports[1]), ("globex", ports[1])])?;
+    let mut second = launch(1, &[("globex", ports[0])])?;
+    first.wait_ready().await?;
+    second.wait_ready().await?;
+    let client = Client::builder().no_proxy().redirect(Policy::none()).build()?;
+
+    // What an OPA reports to the first is kept by the second, as that OPA's.
+    let sent = report(&client, &first, "opa-decision-1").await?;
+    assert_eq!(sent.status, StatusCode::OK, "{}", sent.text());
+    let kept = second.get_json("/v1/tenants/acme/decision?id=opa-decision-1").await?;
+    assert_eq!(kept["principal"], "opa", "{kept}");
+    let found = first.get_json("/v1/find?id=opa-decision-1").await?;
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{found}");
+
+    // Events are sent where they are kept; a sender goes there himself.
+    let path = "/v1/tenants/acme/events";
+    let events = events("acme").to_string();
+    let redirected = client
+        .post(first.url(path))
+        .bearer_auth("admin")
+        .body(events.clone())
+        .send()
+        .await?;
+    assert_eq!(redirected.status(), StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(redirected.headers()["location"], second.url(path));
+    let servers = format!("{},{}", first.url(""), second.url(""));
+    let emitted = ["emit", "acme", "-", "--quiet", "--token", "admin", "--server", &servers];
+    let emitted = verdict(&emitted, events.as_bytes()).await?;
+    ensure!(emitted.status.success(), "{}", String::from_utf8_lossy(&emitted.stderr));
+    assert_eq!(node::items(&second, "/v1/tenants/acme/decisions").await?.len(), 2);
+
+    let globex = client
+        .post(first.url("/opa/v1/globex/prod/status"))
+        .bearer_auth("admin");
+    let lost = globex.body("{}").send().await?;
+    assert_eq!(lost.status(), StatusCode::MISDIRECTED_REQUEST, "{}", lost.text().await?);
+    first.stop().await?;
+    second.stop().await
 }

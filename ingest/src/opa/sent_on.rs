@@ -40,7 +40,7 @@ pub(super) async fn sent_on(
             method: Method::POST,
             target: uri.path_and_query().map_or("/", |target| target.as_str()),
             headers,
-            body,
+            body: Some(body),
         })
         .await?;
     count(IntakeCounts {

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::future::join_all;
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use verdict_edge::access::{Principal, Role};
 use verdict_edge::{Answer, Edge, Holder, ID, NoLog, Params, Sent, Share, percent};
-use verdict_schemas::{Body as EventBody, EventId, Interpretation, RolloutId, TenantId, Timestamp, TraceId};
+use verdict_schemas::{Body, EventId, Interpretation, RolloutId, TenantId, Timestamp, TraceId};
 use verdict_store::{Index, LogInfo, LogName, Order, Snapshot, TimeRange};
 
 use crate::ask::Asking;
@@ -132,7 +131,7 @@ async fn ask(edge: &Edge, caller: &Principal, id: &str, share: Share) -> Result<
         method: Method::GET,
         target: &format!("/v1/find?id={}", percent::encode(id)),
         headers: &HeaderMap::new(),
-        body: Body::empty(),
+        body: None,
     };
     let answer = tokio::time::timeout(PATIENCE, peers.send(sent)).await;
     let answer = answer.map_err(|_| not_asked("it did not answer in time"))?;
@@ -227,7 +226,7 @@ fn find_in(snapshot: &Snapshot<'_>, log: &LogInfo, tenant: &TenantId, id: &str, 
     for entry in correlated {
         if let Some((_, Interpretation::Event(event))) = snapshot.event(log.id, entry.index)? {
             match &event.body {
-                EventBody::Decision(decision) => add(
+                Body::Decision(decision) => add(
                     "decision",
                     entry.index.0,
                     one_of("decision", decision.decision_id.as_str()),
