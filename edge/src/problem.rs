@@ -115,6 +115,10 @@ catalogue! {
     NotAcknowledged = "not_acknowledged", SERVICE_UNAVAILABLE, "Kafka did not acknowledge every event";
     /// The tenant's log is broken where the answer would need it.
     Unreadable = "unreadable", INTERNAL_SERVER_ERROR, "what is stored can not be read back";
+    /// The tenant is held by a node that is not known here.
+    Misdirected = "misdirected", MISDIRECTED_REQUEST, "another node holds this";
+    /// The node that holds the tenant does not answer this one.
+    OwnerUnreachable = "owner_unreachable", SERVICE_UNAVAILABLE, "the node that holds this does not answer";
     /// The node is not ready, or is going down.
     NotReady = "not_ready", SERVICE_UNAVAILABLE, "this node is not ready";
 }
@@ -236,7 +240,8 @@ impl IntoResponse for Problem {
             | Code::ViewsBehind
             | Code::NotReady
             | Code::Busy
-            | Code::NotAcknowledged => {
+            | Code::NotAcknowledged
+            | Code::OwnerUnreachable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             // Somebody has to restart the node first.

@@ -1,7 +1,7 @@
 //! The one path that every question about a tenant takes.
 //!
 //! ```text
-//! 401 who?  ->  wait (after, known_at)  ->  404 may it?  ->  307 held elsewhere?  ->  404 is it there?
+//! 401 who?  ->  wait (after, known_at)  ->  404 may it?  ->  307, 421 held elsewhere?  ->  404 is it there?
 //!                                       ->  400 parameters?  ->  409 cut?  ->  the answer
 //! ```
 //! The order is A7: whoever may not read a tenant gets the answer, the headers and the waits of one that does not
@@ -63,16 +63,14 @@ impl Asking<NoLog> {
         self.uri.query()
     }
 
-    /// Answers a question that is about no single tenant.
-    pub(crate) async fn alone<F>(self, answer: F) -> Response
+    /// Computes what is about no single tenant.
+    pub(crate) async fn alone<T, F>(self, answer: F) -> Answer<T>
     where
-        F: FnOnce(&QueryState, &Principal) -> Answer<Reply> + Send + 'static,
+        T: Send + 'static,
+        F: FnOnce(&QueryState, &Principal) -> Answer<T> + Send + 'static,
     {
         let turns = self.state.turns.clone();
-        turns
-            .take(move || answer(&self.state, &self.caller))
-            .await
-            .into_response()
+        turns.take(move || answer(&self.state, &self.caller)).await
     }
 }
 
@@ -89,7 +87,10 @@ impl<N: Answerable> Asking<N> {
         let path = self.uri.path().to_owned();
         let asked = Params::read(self.uri.query(), known)
             .and_then(|params| Ok((Asked::read(&params, &asked_of, &identity(&path, &params))?, params)));
+        // Nor is anything waited for that another node holds, whoever asks: who holds it follows from the name alone.
+        let elsewhere = self.elsewhere(&asked_of);
         let asked = match asked {
+            Ok(asked) if elsewhere.is_some() => Ok(asked),
             Ok((asked, params)) => self
                 .wait(&asked_of, log.is_ok(), &asked)
                 .await
@@ -100,12 +101,16 @@ impl<N: Answerable> Asking<N> {
             Ok(log) => log,
             Err(problem) => return problem.into_response(),
         };
-        if let LogName::Tenant(tenant) = &log
-            && let Some(redirect) = self.state.edge.owners().redirect(tenant, &self.uri)
-        {
-            return redirect;
+        if let Some(sent_on) = elsewhere {
+            return sent_on;
         }
         self.compute(log, asked, path, answer).await
+    }
+
+    /// What whoever may read the log is answered where another node holds it.
+    fn elsewhere(&self, log: &LogName) -> Option<Response> {
+        let holder = self.state.edge.owners().holder(log);
+        holder.sent_on(&log.to_string(), &self.uri, self.caller.is_forwarded())
     }
 
     /// Waits, bounded, for what the question needs: positions, a horizon, or records that another node has had already.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Timestamp as KafkaTimestamp};
+use verdict_edge::partition_of;
 use verdict_schemas::{TenantId, Timestamp};
 use verdict_store::{Incoming, KafkaPartition, LogName, Provenance, RawTime, RouteFlag, SourcePosition};
 
 use super::headers::headers;
-use super::partitioner::partition_of;
 
 /// What of a source stays the same from record to record.
 #[derive(Clone, Debug)]
