@@ -204,8 +204,11 @@ impl Server {
     /// The same without waiting for it to be ready.
     ///
     /// # Errors
-    /// When it is not built.
+    /// When it is not built, or still runs: it has the port.
     pub fn relaunch(&mut self) -> Result<()> {
+        if self.program.exited()?.is_none() {
+            bail!("it still runs: stop it or kill it before");
+        }
         self.program = spawn(self.folder.path(), self.port, &self.arguments)?;
         Ok(())
     }

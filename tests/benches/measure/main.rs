@@ -23,6 +23,7 @@ mod postgres;
 mod process;
 mod store_path;
 mod table;
+mod tenants;
 mod tree;
 
 use std::env;
@@ -35,11 +36,12 @@ use crate::table::say;
 type Section = (&'static str, fn() -> Result<()>);
 
 /// In the order in which they are printed.
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("decode", decode::run),
     ("tree", tree::run),
     ("store", store_path::run),
     ("kafka", kafka::run),
+    ("tenants", tenants::run),
     ("effective", effective::run),
     ("memory", memory::run),
 ];

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::table::say;
-use crate::{alternatives, memory, store_path};
+use crate::{alternatives, memory, store_path, tenants};
 
 /// Clock ticks a second in /proc: the same on every Linux.
 const TICKS: f64 = 100.0;
@@ -41,6 +41,7 @@ pub(crate) fn be_child(arguments: &[String]) -> Result<()> {
         "store" => serde_json::to_string(&store_path::measure(&serde_json::from_str(plan)?)?)?,
         "ndjson" => serde_json::to_string(&alternatives::measure(&serde_json::from_str(plan)?)?)?,
         "memory" => serde_json::to_string(&memory::measure(&serde_json::from_str(plan)?)?)?,
+        "tenants" => serde_json::to_string(&tenants::measure()?)?,
         _ => bail!("no task is called `{task}`"),
     };
     say(&outcome)
