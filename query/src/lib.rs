@@ -49,7 +49,9 @@ pub use routes::health::opening;
 pub use state::{Limits, ProblemEntry, QueryState, Readiness, Topics};
 pub use token::RULES;
 
-use crate::routes::{agents, decisions, effective, events, find, health, objects, quarantine, rollouts, sources};
+use crate::routes::{
+    agents, decisions, effective, events, find, health, names, objects, quarantine, rollouts, sources,
+};
 
 /// Every route of this room. It has no fallbacks, so that it can be merged with another room's; [`finish`] adds them.
 pub fn router(state: QueryState) -> Router {
@@ -73,6 +75,7 @@ pub fn router(state: QueryState) -> Router {
         .route(&of("quarantine"), get(quarantine::list))
         .route(&of("quarantine/{index}"), get(quarantine::one))
         .route(&of("sources"), get(sources::list))
+        .route(&of("names"), get(names::names))
         .route("/v1/find", get(find::find))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
