@@ -220,7 +220,7 @@ async fn an_id_is_found_however_it_is_written() -> Result<()> {
         assert!(out(&found).contains("9C1F0B7A64D84E2AB3350D1E2F3A4B5C"), "as received");
         let found = ask(&["find", written]).await?;
         assert!(
-            out(&found).contains("trace_id=9c1f0b7a64d84e2ab3350d1e2f3a4b5c"),
+            out(&found).contains("--trace-id=9c1f0b7a64d84e2ab3350d1e2f3a4b5c"),
             "{written}: {}",
             out(&found)
         );

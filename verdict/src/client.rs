@@ -131,6 +131,7 @@ impl Client {
                 Failure::Forbidden(format!("{text} (give a token in VERDICT_TOKEN)"))
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Forbidden(text),
+            StatusCode::NOT_FOUND if said("type") == Some("/problems/unknown_tenant") => Failure::Unknown(text),
             StatusCode::NOT_FOUND => Failure::Negative(text),
             status if status.is_server_error() => Failure::Unreachable(text),
             _ => Failure::Usage(text),

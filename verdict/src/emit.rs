@@ -55,7 +55,7 @@ impl Tally {
     /// Takes note of an event that was rejected; for people it is printed at once.
     fn refuse(&mut self, refused: Refused, output: Output, progress: &ProgressBar) {
         self.rejected += 1;
-        if output == Output::Table {
+        if !output.is_json() {
             progress.suspend(|| output::note(&refused.to_string()));
         } else {
             self.refused.push(refused);
@@ -154,7 +154,7 @@ fn bar(quiet: bool, bytes: Option<u64>) -> ProgressBar {
 fn report(tally: &Tally, output: Output) -> Result<(), Failure> {
     let positions: Vec<String> = tally.positions.iter().map(|(p, o)| format!("{p}:{o}")).collect();
     let after = positions.join(",");
-    if output == Output::Table {
+    if !output.is_json() {
         output::line(&format!(
             "{} accepted, {} duplicates, {} rejected",
             tally.accepted, tally.duplicates, tally.rejected
