@@ -226,17 +226,44 @@ async fn emit_takes_compressed_input_and_reports_as_json() -> Result<()> {
     let good = decision("acme", &ago(1), "a1", "dana", "v1");
     let mut bad = decision("acme", &ago(1), "a1", "dana", "v1");
     bad["body"]["outcome"] = "perhaps".into();
-    let told = send(&lines(&[good.clone(), bad])).await?;
+    let told = send(&lines(&[good.clone(), bad.clone()])).await?;
     assert_eq!(told.status.code(), Some(1), "{}", err(&told));
     let summary: Value = serde_json::from_str(&out(&told))?;
     assert_eq!((&summary["accepted"], &summary["duplicates"]), (&1.into(), &0.into()));
     let refused = &summary["rejected"][0];
     assert_eq!(
-        (&refused["line"], &refused["field"]),
+        (&refused["line"], &refused["problem"]["field"]),
         (&2.into(), &"/body/outcome".into()),
         "{summary}"
     );
-    assert_eq!(refused["rule"], "unknown_value");
+    assert_eq!(refused["problem"]["rule"], "unknown_value");
+    // It is the server's answer: of one request the same members, each as it came.
+    let again = lines(&[good.clone(), bad.clone()]);
+    let answer = server
+        .post(
+            "/v1/tenants/acme/events",
+            "application/x-ndjson",
+            String::from_utf8(again.clone())?,
+        )
+        .await?;
+    let told = send(&again).await?;
+    assert_eq!(out(&told).trim_end(), answer.text(), "as it came");
+    // Of several it is summed, and lines are those of the input.
+    let told = verdict(
+        &["emit", "acme", "-o", "json", "--batch", "1", "--server", &address],
+        &again,
+    )
+    .await?;
+    let summed: Value = serde_json::from_str(&out(&told))?;
+    assert_eq!(summed, answer.json()?, "{summed}");
+    let told = verdict(&["emit", "acme", "-o", "ndjson", "--server", &address], &again).await?;
+    let entries: Vec<Value> = out(&told).lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    assert_eq!(entries, [summed["rejected"][0].clone(), summed["results"][0].clone()]);
+    assert!(
+        err(&told).contains("0 accepted, 1 duplicates, 1 rejected"),
+        "{}",
+        err(&told)
+    );
 
     for compressed in [
         gzip(&lines(std::slice::from_ref(&good)))?,

@@ -62,7 +62,7 @@ async fn every_question_is_asked_in_one_manner() -> Result<()> {
         (&["rollouts", "acme"], "r1"),
         (&["objects", "acme", "exception", "x1"], "in force"),
         (&["sources", "acme"], "urn:verdict:tests"),
-        (&["quarantine", "acme", "--flag", "unknown_kind"], "weather_seen"),
+        (&["quarantine", "acme"], "weather_seen"),
         (&["quarantine", "acme", "4"], "unknown_kind"),
         (&["events", "acme", id], "dana"),
         (&["show", "acme", "event", id], "dana"),

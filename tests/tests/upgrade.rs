@@ -92,7 +92,7 @@ fn questions() -> Vec<(String, PathBuf)> {
 }
 
 /// An answer without what the moment of asking gives it, without when an event acts, which that release did not say beside it,
-/// and without why a note of ours is no event: of those it said that they have no kind, and now they say what was wrong with the
+/// without records of unknown kinds, which its quarantine did not show unless asked, and without why a note of ours is no event: of those it said that they have no kind, and now they say what was wrong with the
 /// bytes that they stand for.
 fn settled(mut answer: Value) -> Value {
     let remove = |from: &mut Value, names: &[&str]| {
@@ -101,7 +101,10 @@ fn settled(mut answer: Value) -> Value {
         }
     };
     remove(&mut answer, &["as_of", "known_at", "settled"]);
-    let items = answer.get_mut("items").and_then(Value::as_array_mut);
+    let mut items = answer.get_mut("items").and_then(Value::as_array_mut);
+    if let Some(items) = &mut items {
+        items.retain(|item| item["flag"] != "unknown_kind");
+    }
     for item in items.into_iter().flatten() {
         if item.pointer("/json/quarantined").is_some() {
             remove(item, &["rule", "field", "detail"]);

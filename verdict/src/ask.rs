@@ -96,7 +96,7 @@ fn resolved(name: &str, text: &str, now: &Zoned) -> Result<String, Failure> {
 }
 
 /// The elements of a member that is a list; none where it is not there.
-pub(crate) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 

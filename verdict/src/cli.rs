@@ -111,7 +111,7 @@ pub(crate) enum Output {
     Table,
     /// For people: all columns, however wide.
     Wide,
-    /// The server's answer; what could act on the terminal as JSON escapes of the same value. Of `emit`: what was accepted, and what was rejected and why.
+    /// The server's answer; what could act on the terminal as JSON escapes of the same value. Of `emit`: its answers, summed.
     Json,
     /// One line per item, otherwise the same.
     Ndjson,
