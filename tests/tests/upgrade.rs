@@ -160,6 +160,7 @@ async fn a_directory_of_the_first_format_opens_unchanged_and_answers_as_it_did()
     };
     server.restart().await?;
     ask(&server).await?;
+    server.stop().await?;
     server.restart().await?;
     ask(&server).await?;
 

@@ -27,7 +27,7 @@ pub(crate) use single::{events, show};
 use crate::cli::{CutArgs, KnownArgs, RangeArgs, SinceArgs};
 use crate::exit::Failure;
 use crate::output::{line, text};
-use crate::{moment, output};
+use crate::{output, times};
 
 /// Query parameters under construction: absent ones are left out, times are resolved and echoed.
 struct Query {
@@ -38,7 +38,7 @@ struct Query {
 impl Query {
     fn new() -> Self {
         Self {
-            now: moment::now(),
+            now: times::now(),
             pairs: Vec::new(),
         }
     }
@@ -88,11 +88,11 @@ impl Query {
 /// A time as the server wants it; what it was taken to mean is echoed.
 fn resolved(name: &str, text: &str, now: &Zoned) -> Result<String, Failure> {
     let option = name.replace('_', "-");
-    let moment = moment::read(&option, text, now)?;
-    if let Some(echo) = moment.echo {
+    let given = times::read(&option, text, now)?;
+    if let Some(echo) = given.echo {
         output::note(&format!("--{option} `{text}` is {echo}"));
     }
-    Ok(moment.rfc3339)
+    Ok(given.rfc3339)
 }
 
 /// The elements of a member that is a list; none where it is not there.

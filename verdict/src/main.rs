@@ -12,9 +12,9 @@ mod emit;
 mod exit;
 mod faithful;
 mod manual;
-mod moment;
 mod output;
 mod serve;
+mod times;
 mod topics;
 mod visible;
 
@@ -53,7 +53,7 @@ fn settle(cli: &mut Cli) -> Result<(), Failure> {
     match cli.command.server() {
         Some(server) => {
             server.take(before);
-            moment::use_zone(moment::Zone::named(&server.tz)?);
+            times::use_zone(times::Zone::named(&server.tz)?);
             Ok(())
         }
         None if before == cli::Before::default() => Ok(()),

@@ -11,8 +11,8 @@ use crate::cli::Output;
 use crate::client::Answer;
 use crate::exit::Failure;
 use crate::faithful::{Members, one_line};
-use crate::moment::{Digits, own_zone};
 pub(crate) use crate::output::table::{Cell, Rows, cell, must, room, said, table, when, wide};
+use crate::times::{Digits, own_zone};
 use crate::visible::{visible, visible_json};
 
 /// Writes one line, and never more: a line break in the text is shown as such. A reader that went away (`| head`) is no

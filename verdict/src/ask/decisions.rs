@@ -12,8 +12,8 @@ use crate::cli::{DecisionsArgs, Output};
 use crate::client::Client;
 use crate::exit::Failure;
 use crate::faithful::Members;
-use crate::moment::{Digits, own_zone};
 use crate::output::{Cell, Rows, cell, json_line, line, must, room, said, table, text, when, wide};
+use crate::times::{Digits, own_zone};
 
 /// `verdict decisions`
 pub(crate) async fn decisions(args: &DecisionsArgs) -> Result<(), Failure> {
@@ -105,7 +105,7 @@ fn rows(items: &[Value]) -> Rows {
         room("resource", 3),
         room("outcome", 1),
         room("under", 5),
-        said("mind", 6),
+        said("note", 6),
         must("decision"),
         wide("environment"),
         wide("workload"),
@@ -124,7 +124,7 @@ fn rows(items: &[Value]) -> Rows {
             typed(item, "/event/body/resource"),
             body("/outcome"),
             cited(item),
-            mind(item),
+            noted(item),
             body("/decision_id"),
             cell(item, "/event/meta/environment"),
             body("/workload"),
@@ -144,7 +144,7 @@ fn typed(item: &Value, pointer: &str) -> Cell {
 }
 
 /// Where when a thing acts is not when its emitter says that it was, or was long before it was recorded.
-pub(super) fn mind(item: &Value) -> Cell {
+pub(super) fn noted(item: &Value) -> Cell {
     /// As much as a decision may take to arrive, and nobody minds.
     const LATE_MS: i64 = 60_000;
     let time = |pointer: &str| item.pointer(pointer).and_then(Value::as_str)?.parse::<Timestamp>().ok();

@@ -109,7 +109,9 @@ fn shell(word: &str) -> String {
         let number = u32::from(c);
         // Writing to a string does not fail.
         let _infallible = match c {
-            '\\' | '\'' => write!(quoted, "\\{c}"),
+            '\'' => quoted.write_str("\\'"),
+            // By its number too: what stands before `u{` is not shown as it is.
+            '\\' => quoted.write_str("\\u005c"),
             _ if (odd(c) || c == ' ') && number > 0xffff => write!(quoted, "\\U{number:08x}"),
             _ if odd(c) || c == ' ' => write!(quoted, "\\u{number:04x}"),
             _ => write!(quoted, "{c}"),
@@ -149,6 +151,7 @@ mod tests {
             assert_eq!(command(href, &server).unwrap(), expected);
         }
         assert_eq!(command("/v1/elsewhere", &server), None);
+        assert_eq!(shell("\\u{1b}'\u{1b}"), "$'\\u005cu{1b}\\'\\u001b'");
         let other = ServerArgs::at("http://127.0.0.1:9".to_owned());
         let asked = command("/v1/tenants/acme/events/01a1", &other).unwrap();
         assert_eq!(asked, "verdict --server http://127.0.0.1:9 show acme event 01a1");

@@ -75,7 +75,9 @@ impl Listing<'_> {
                     _ => items.push(item.get().to_owned()),
                 }
             }
-            pages.tell(found);
+            if found < self.limit && !ended {
+                pages.tell(found);
+            }
             last = Some(page);
         }
         pages.stop_telling();

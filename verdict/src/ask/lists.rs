@@ -131,7 +131,7 @@ fn rollout_rows(items: &[Value]) -> Rows {
         room("state", 1),
         room("scope", 4),
         said("until", 5),
-        said("mind", 6),
+        said("note", 6),
         wide("acts at"),
         wide("log"),
         wide("quorum"),

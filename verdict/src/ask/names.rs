@@ -33,7 +33,11 @@ impl Names<'_> {
         if asked.iter().all(|(_, _, name)| name.is_none()) {
             return Ok(None);
         }
-        let known = client.get(&["v1", "tenants", tenant, "names"], &[]).await?;
+        let known = match client.get(&["v1", "tenants", tenant, "names"], &[]).await {
+            // An older release has no such path: what it answered stands.
+            Err(Failure::Negative(_)) => return Ok(None),
+            known => known?,
+        };
         Ok(asked.into_iter().find_map(|(what, all, name)| {
             let all: Vec<&str> = list(&known.value, all).iter().filter_map(Value::as_str).collect();
             let name = name.filter(|name| !all.contains(name))?;

@@ -180,7 +180,7 @@ fn history_table(value: &Value, form: Output, known: &KnownArgs) -> Result<(), F
         must("version"),
         room("desired", 3),
         room("rollout", 4),
-        said("mind", 5),
+        said("note", 5),
     ]);
     // Of a policy that nobody named there is one run, of nothing.
     let nobody = value.get("named") == Some(&Value::Bool(false));

@@ -13,8 +13,8 @@ use crate::cli::KnownArgs;
 use crate::client::Answer;
 use crate::exit::Failure;
 use crate::faithful::{Members, one_line};
-use crate::moment::{Digits, own_zone};
 use crate::output::{line, text};
+use crate::times::{Digits, own_zone};
 
 /// Deeper than anything that is read by eye: what lies below is shown as JSON.
 const DEEPEST: usize = 8;

@@ -266,10 +266,11 @@ pub(crate) struct QuarantineArgs {
     /// Tenant, `_platform`, or `_unrouted.<partition>`.
     pub(crate) tenant: String,
     /// The index of one record, to see it whole.
+    #[arg(conflicts_with_all = ["flag", "since", "oldest"])]
     pub(crate) index: Option<u64>,
     /// Only what is flagged so: `malformed`, `awaiting_schema`, `unrouted`, `event_conflict`, `duplicate`, `unknown_kind` or
     /// `no_append_time`.
-    #[arg(long, conflicts_with = "index")]
+    #[arg(long)]
     pub(crate) flag: Option<String>,
     #[command(flatten)]
     pub(crate) since: SinceArgs,

@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{line, note, print, text};
 use crate::cli::Output;
 use crate::exit::Failure;
-use crate::moment::{Digits, Zone, own_zone};
+use crate::times::{Digits, Zone, own_zone};
 use crate::visible::{visible, visible_cell};
 
 /// A column: its heading, and how much it matters.

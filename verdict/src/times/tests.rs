@@ -11,7 +11,7 @@ fn now() -> Zoned {
 
 fn at(option: &str, text: &str, now: &Zoned) -> Result<String, String> {
     read(option, text, now)
-        .map(|moment| moment.rfc3339)
+        .map(|given| given.rfc3339)
         .map_err(|failure| failure.to_string())
 }
 
@@ -276,7 +276,7 @@ proptest! {
         let now = now().with_time_zone(zone.zone().clone());
         for option in ["at", "from", "to"] {
             match read(option, &text, &now) {
-                Ok(moment) => prop_assert!(moment.rfc3339.parse::<Timestamp>().is_ok(), "{}", text),
+                Ok(given) => prop_assert!(given.rfc3339.parse::<Timestamp>().is_ok(), "{}", text),
                 Err(failure) => prop_assert!(failure.to_string().contains(&text), "{}", failure),
             }
         }

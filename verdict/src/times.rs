@@ -42,7 +42,7 @@ pub(crate) fn now() -> Zoned {
 
 /// An instant as the server wants it, and what it was taken to mean where it had to be worked out.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct Given {
     /// RFC 3339.
     pub(crate) rfc3339: String,
     /// What is to be echoed: the instant, and what of a range it is.
@@ -50,24 +50,21 @@ pub(crate) struct Moment {
 }
 
 /// Reads a time given for `option`, words relative to `now` and in its time zone.
-pub(crate) fn read(option: &str, text: &str, now: &Zoned) -> Result<Moment, Failure> {
+pub(crate) fn read(option: &str, text: &str, now: &Zoned) -> Result<Given, Failure> {
     let said = grammar::read(text, now).ok_or(Wrong::Form);
     let found = said.and_then(|said| resolve(option, &said, now));
     let (instant, of) = found.map_err(|wrong| wrong.failure(option, text))?;
-    let instant = match instant {
-        // RFC 3339 goes to the server as it is: it knows the rules, and cuts finer digits off.
-        Found::Given(_) if is_whole_rfc3339(text) => {
-            return Ok(Moment {
-                rfc3339: text.to_owned(),
-                echo: None,
-            });
-        }
-        Found::Given(instant) | Found::WorkedOut(instant) => instant,
-    };
+    // RFC 3339 goes to the server as it is: it knows the rules, and cuts finer digits off.
+    if is_whole_rfc3339(text) {
+        return Ok(Given {
+            rfc3339: text.to_owned(),
+            echo: None,
+        });
+    }
     // The server knows microseconds: words are of no finer time.
     let instant = Timestamp::from_microsecond(instant.as_microsecond()).unwrap_or(instant);
     let shown = Zone::of(now.time_zone()).print(instant, Digits::of(instant));
-    Ok(Moment {
+    Ok(Given {
         rfc3339: format!("{instant:.6}"),
         echo: Some(format!("{shown}{of}")),
     })
@@ -79,25 +76,20 @@ fn is_whole_rfc3339(text: &str) -> bool {
     at(10) == Some(b'T') && at(16) == Some(b':') && text.parse::<Timestamp>().is_ok()
 }
 
-/// An instant, and whether its text named it whole.
-enum Found {
-    Given(Timestamp),
-    WorkedOut(Timestamp),
-}
-
-fn resolve(option: &str, said: &Said, now: &Zoned) -> Result<(Found, &'static str), Wrong> {
+/// The instant that is said, and what of a range it is.
+fn resolve(option: &str, said: &Said, now: &Zoned) -> Result<(Timestamp, &'static str), Wrong> {
     let start_of = |day: &Date| {
         let zoned = day.to_zoned(now.time_zone().clone());
         zoned.map(|zoned| zoned.timestamp()).map_err(|_| Wrong::Form)
     };
     match said {
-        Said::Instant(instant) => Ok((Found::Given(*instant), "")),
-        Said::Local { civil, before } => instant(*civil, *before, now).map(|found| (Found::WorkedOut(found), "")),
+        Said::Instant(instant) => Ok((*instant, "")),
+        Said::Local { civil, before } => instant(*civil, *before, now).map(|found| (found, "")),
         Said::ToCome { earlier, later } => Err(Wrong::ToCome([*earlier, *later])),
         Said::Days { from, until, what } => match option {
-            "from" | "since" => Ok((Found::WorkedOut(start_of(from)?), ", its start")),
-            "to" => Ok((Found::WorkedOut(start_of(until)?), ", its end")),
-            _ if *what == "day" => Ok((Found::WorkedOut(start_of(from)?), "")),
+            "from" | "since" => Ok((start_of(from)?, ", its start")),
+            "to" => Ok((start_of(until)?, ", its end")),
+            _ if *what == "day" => Ok((start_of(from)?, "")),
             _ => Err(Wrong::Wide {
                 what,
                 days: [*from, *until],
