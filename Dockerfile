@@ -23,5 +23,6 @@ VOLUME /var/lib/verdict
 EXPOSE 8642
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["curl", "-fsS", "http://127.0.0.1:8642/readyz"]
 ENTRYPOINT ["verdict"]
-# Give it --tokens too: without a token file it refuses to listen on anything but loopback.
+# Give it --tokens, and --tls-cert with --tls-key too: without a token file it refuses to listen on anything but loopback, and
+# with one it wants TLS there, or --plaintext-tokens.
 CMD ["serve", "--data", "/var/lib/verdict", "--listen", "0.0.0.0:8642"]

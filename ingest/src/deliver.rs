@@ -6,15 +6,15 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
+use verdict_edge::{Code, Problem};
 use verdict_schemas::EventId;
 use verdict_store::{
     AppendError, Appended, DedupKey, Incoming, LogHead, LogName, Provenance, RawTime, SourcePosition, Store,
 };
 
 use crate::Producer;
-use crate::caller::Caller;
-use crate::problem::{Code, Problem};
 use crate::seldom::Seldom;
+use crate::sender::Sender;
 use crate::state::{Shared, Sink};
 
 /// Records of one request that Kafka may still owe an acknowledgement for.
@@ -64,17 +64,17 @@ pub(crate) enum Delivered {
 ///
 /// # Errors
 /// 503 when they are not known to be kept; sent again, those that are will be recognised as duplicates.
-pub(crate) async fn deliver(shared: &Shared, caller: &Caller, records: Vec<Outgoing>) -> Result<Delivered, Problem> {
+pub(crate) async fn deliver(shared: &Shared, sender: &Sender, records: Vec<Outgoing>) -> Result<Delivered, Problem> {
     match &shared.state.sink {
-        Sink::Store => store(&shared.state.store, caller, records).await,
-        Sink::Kafka(producer) => send(producer, caller, records).await,
+        Sink::Store => store(shared.state.edge.store(), sender, records).await,
+        Sink::Kafka(producer) => send(producer, sender, records).await,
     }
 }
 
-async fn store(store: &Store, caller: &Caller, records: Vec<Outgoing>) -> Result<Delivered, Problem> {
-    let log = LogName::Tenant(caller.tenant.clone());
+async fn store(store: &Store, sender: &Sender, records: Vec<Outgoing>) -> Result<Delivered, Problem> {
+    let log = LogName::Tenant(sender.tenant.clone());
     let provenance = Provenance::Authenticated {
-        principal: caller.principal.name.as_ref().map(Arc::clone),
+        principal: sender.principal.name.as_ref().map(Arc::clone),
     };
     let incoming = records.into_iter().map(|record| Incoming {
         log: log.clone(),
@@ -129,8 +129,8 @@ fn not_kept(error: &AppendError) -> Problem {
 }
 
 /// In order, many at a time: librdkafka batches them and the idempotent producer keeps their order.
-async fn send(producer: &Producer, caller: &Caller, records: Vec<Outgoing>) -> Result<Delivered, Problem> {
-    let sends = stream::iter(records).map(|record| producer.send(&caller.tenant, record.value, record.headers));
+async fn send(producer: &Producer, sender: &Sender, records: Vec<Outgoing>) -> Result<Delivered, Problem> {
+    let sends = stream::iter(records).map(|record| producer.send(&sender.tenant, record.value, record.headers));
     let mut sends = std::pin::pin!(sends.buffered(IN_FLIGHT));
     let mut positions = Vec::new();
     while let Some(sent) = sends.next().await {

@@ -4,15 +4,13 @@
 //! is sent over HTTP is judged before it is kept, and its sender is told; what comes from Kafka, or from an OPA (which
 //! would repeat a refusal for ever), is kept first and judged by the views. Bad input never stops either.
 
-mod body;
-mod caller;
 mod deliver;
 mod intake;
 mod kafka;
 mod limits;
 mod opa;
-mod problem;
 mod seldom;
+mod sender;
 mod state;
 mod stats;
 
@@ -20,6 +18,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::post;
+use verdict_edge::{Code, Problem};
 
 pub use intake::{Found, Splitter};
 pub use kafka::{
@@ -28,7 +27,6 @@ pub use kafka::{
 };
 pub use limits::IntakeLimits;
 pub use opa::OpaSettings;
-pub use problem::{Code, Problem};
 pub use state::{IntakeState, Sink};
 pub use stats::{IntakeCounts, stats};
 

@@ -1,54 +1,30 @@
 //! How much one request may be, and all requests in flight together.
 
-use std::time::Duration;
+use verdict_edge::body::BodyLimits;
 
 /// Bounds of the HTTP intake, OPA's paths included. All are hard: beyond them a request is refused, never buffered.
 #[derive(Clone, Debug)]
 pub struct IntakeLimits {
-    /// Bytes of a body as sent, compressed or not.
-    pub max_body_bytes: u64,
-    /// Bytes of a body decompressed.
-    pub max_decoded_bytes: u64,
+    /// Of its body.
+    pub body: BodyLimits,
     /// Bytes of one event, headers included.
     pub max_event_bytes: u64,
     /// Events in one request.
     pub max_events: usize,
-    /// Bytes of all bodies held at once, as sent, decompressed and mapped together. One largest request always fits.
-    pub max_in_flight_bytes: u64,
-    /// How long a request waits for memory before it is answered 503.
-    pub patience: Duration,
-    /// How long a body may pause before it is answered 408.
-    pub idle: Duration,
 }
 
 impl Default for IntakeLimits {
     fn default() -> Self {
         Self {
-            max_body_bytes: 16 << 20,
-            max_decoded_bytes: 64 << 20,
+            body: BodyLimits::default(),
             max_event_bytes: 1 << 20,
             max_events: 100_000,
-            max_in_flight_bytes: 256 << 20,
-            patience: Duration::from_secs(5),
-            idle: Duration::from_secs(30),
         }
     }
 }
 
 impl IntakeLimits {
-    pub(crate) fn body(&self) -> usize {
-        size(self.max_body_bytes)
-    }
-
-    pub(crate) fn decoded(&self) -> usize {
-        size(self.max_decoded_bytes)
-    }
-
     pub(crate) fn event(&self) -> usize {
-        size(self.max_event_bytes)
+        usize::try_from(self.max_event_bytes).unwrap_or(usize::MAX)
     }
-}
-
-fn size(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
 }

@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use verdict_store::Store;
-use verdict_store::access::Access;
+use axum::http::Uri;
+use axum::response::Response;
+use verdict_edge::body::Budget;
+use verdict_edge::{Edge, HasEdge};
+use verdict_schemas::TenantId;
 
-use crate::body::Budget;
 use crate::opa::{Bindings, OpaSettings, RecentlyQuarantined, SingleBundles};
 use crate::{IntakeLimits, Producer};
 
 /// What the intake stands on.
 #[derive(Clone)]
 pub struct IntakeState {
-    /// Where records are kept; with Kafka, where duplicates and bindings are looked up.
-    pub store: Store,
-    /// Who may send what.
-    pub access: Access,
+    /// Who may send what, and where records are kept; with Kafka, where duplicates and bindings are looked up.
+    pub edge: Edge,
     /// Where events go.
     pub sink: Sink,
     /// Bounds.
@@ -44,13 +44,21 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(state: IntakeState) -> Self {
-        let budget = Budget::new(&state.limits);
+        let budget = Budget::new(&state.limits.body);
         Self {
             budget,
             bindings: Bindings::default(),
             single_bundles: SingleBundles::default(),
             recently_quarantined: RecentlyQuarantined::default(),
             state,
+        }
+    }
+
+    /// Where a request goes whose tenant another node keeps. What goes through Kafka may be sent to any node.
+    pub(crate) fn elsewhere(&self, tenant: &TenantId, uri: &Uri) -> Option<Response> {
+        match self.state.sink {
+            Sink::Store => self.state.edge.owners().redirect(tenant, uri),
+            Sink::Kafka(_) => None,
         }
     }
 
@@ -63,5 +71,11 @@ impl Shared {
             Sink::Store => self.state.limits.event(),
             Sink::Kafka(_) => self.state.limits.event().min(KAFKA),
         }
+    }
+}
+
+impl HasEdge for Shared {
+    fn edge(&self) -> &Edge {
+        &self.state.edge
     }
 }

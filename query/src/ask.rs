@@ -9,86 +9,54 @@
 //! at a time, over one snapshot per question.
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
+use verdict_edge::access::Principal;
+use verdict_edge::{Accept, Answer, Answerable, Code, Need, NoLog, Params, Problem, caller};
 use verdict_schemas::TenantId;
-use verdict_store::access::{Principal, Role};
 use verdict_store::{KafkaPartition, LogName, Store, TreeSize};
 
 use crate::asked::{Asked, Wanted};
 use crate::cut::Cut;
-use crate::params::Params;
-use crate::problem::{Answer, Code, Problem};
 use crate::question::{Question, identity};
-use crate::reply::{Accept, Reply};
+use crate::reply::Reply;
 use crate::state::QueryState;
 
-/// The questions that have an answer as soon as the platform intends something, whether or not the tenant recorded anything.
-const ABOUT_POLICIES: [&str; 3] = ["/effective", "/history", "/compare"];
-
-/// A request, its caller recognised.
-pub(crate) struct Asking {
+/// A request, its caller recognised, to a route that needs `N`.
+pub(crate) struct Asking<N> {
     pub(crate) state: QueryState,
     pub(crate) caller: Principal,
     segments: HashMap<String, String>,
     headers: HeaderMap,
     uri: Uri,
+    need: PhantomData<fn() -> N>,
 }
 
-impl FromRequestParts<QueryState> for Asking {
+impl<N: Need> FromRequestParts<QueryState> for Asking<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &QueryState) -> Result<Self, Problem> {
-        let caller = authenticate(&parts.headers, state)?;
+        let caller = caller(state.edge.access(), &parts.headers)?;
         let segments = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
-        let Path(segments) = segments.map_err(|_| unknown_route(&parts.uri))?;
+        let Path(segments) = segments.map_err(|_| Problem::unknown_route(&parts.uri))?;
         Ok(Self {
             state: state.clone(),
             caller,
             segments,
             headers: parts.headers.clone(),
             uri: parts.uri.clone(),
+            need: PhantomData,
         })
     }
 }
 
-fn authenticate(headers: &HeaderMap, state: &QueryState) -> Answer<Principal> {
-    let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let one = given
-        .next()
-        .map(HeaderValue::to_str)
-        .transpose()
-        .ok()
-        .filter(|_| given.next().is_none());
-    one.and_then(|authorization| state.access.authenticate(authorization))
-        .ok_or_else(|| {
-            Problem::new(
-                Code::Unauthenticated,
-                "send `Authorization: Bearer TOKEN` with a token that this server knows",
-            )
-        })
-}
-
-/// The problem of a path that does not exist.
-pub(crate) fn unknown_route(uri: &Uri) -> Problem {
-    let path: String = uri.path().chars().take(120).collect();
-    Problem::new(Code::UnknownRoute, format!("`{path}` is not a path of this service"))
-}
-
-impl Asking {
-    /// Answers a question about the tenant in the path, which takes the parameters `known`.
-    pub(crate) async fn about_tenant<F>(self, known: &'static [&'static [&'static str]], answer: F) -> Response
-    where
-        F: FnOnce(&Question<'_>) -> Answer<Reply> + Send + 'static,
-    {
-        self.about(known, false, answer).await
-    }
-
+impl Asking<NoLog> {
     /// The query string.
     pub(crate) fn query(&self) -> Option<&str> {
         self.uri.query()
@@ -99,31 +67,22 @@ impl Asking {
     where
         F: FnOnce(&QueryState, &Principal) -> Answer<Reply> + Send + 'static,
     {
-        let turn = self.state.turns.clone().acquire_owned().await.ok();
-        let computed = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            answer(&self.state, &self.caller)
-        });
-        computed
+        let turns = self.state.turns.clone();
+        turns
+            .take(move || answer(&self.state, &self.caller))
             .await
-            .unwrap_or_else(|failed| Err(Problem::unreadable(&failed)))
             .into_response()
     }
+}
 
-    /// As [`Asking::about_tenant`]; an admin may also name a log that is no tenant's, `_unrouted.<partition>`.
-    pub(crate) async fn about_log<F>(self, known: &'static [&'static [&'static str]], answer: F) -> Response
-    where
-        F: FnOnce(&Question<'_>) -> Answer<Reply> + Send + 'static,
-    {
-        self.about(known, true, answer).await
-    }
-
-    async fn about<F>(self, known: &'static [&'static [&'static str]], unrouted: bool, answer: F) -> Response
+impl<N: Answerable> Asking<N> {
+    /// Answers a question about the log that the path names, which takes the parameters `known`.
+    pub(crate) async fn about<F>(self, known: &'static [&'static [&'static str]], answer: F) -> Response
     where
         F: FnOnce(&Question<'_>) -> Answer<Reply> + Send + 'static,
     {
         let name = self.segments.get("tenant").cloned().unwrap_or_default();
-        let log = self.readable(&name, unrouted);
+        let log = N::admit(&self.caller, &name);
         // The parameters are read, and positions waited for, whether the log may be read or not: it takes the same time.
         let asked_of = name.parse().unwrap_or_else(|_| LogName::Tenant(TenantId::platform()));
         let path = self.uri.path().to_owned();
@@ -131,41 +90,27 @@ impl Asking {
             .and_then(|params| Ok((Asked::read(&params, &asked_of, &identity(&path, &params))?, params)));
         let asked = match asked {
             Ok((asked, params)) => self
-                .wait(&asked_of, log.is_some(), &asked)
+                .wait(&asked_of, log.is_ok(), &asked)
                 .await
                 .map(|()| (asked, params)),
             Err(problem) => Err(problem),
         };
-        let Some(log) = log else {
-            return Problem::unknown_tenant(&name).into_response();
+        let log = match log {
+            Ok(log) => log,
+            Err(problem) => return problem.into_response(),
         };
-        if let Some(redirect) = self.redirect(&log) {
+        if let LogName::Tenant(tenant) = &log
+            && let Some(redirect) = self.state.edge.owners().redirect(tenant, &self.uri)
+        {
             return redirect;
         }
         self.compute(log, asked, path, answer).await
     }
 
-    /// The log of this name, if its caller may read it.
-    fn readable(&self, name: &str, unrouted: bool) -> Option<LogName> {
-        match TenantId::parse(name) {
-            Ok(tenant) => self.caller.may(Role::Read, &tenant).then_some(LogName::Tenant(tenant)),
-            Err(_) if unrouted && self.caller.is_admin() => name.parse().ok(),
-            Err(_) => None,
-        }
-    }
-
-    fn redirect(&self, log: &LogName) -> Option<Response> {
-        let LogName::Tenant(tenant) = log else { return None };
-        let owner = self.state.owners.get(tenant)?;
-        let target = self.uri.path_and_query().map_or("/", |target| target.as_str());
-        let location = HeaderValue::try_from(format!("{}{target}", owner.trim_end_matches('/'))).ok()?;
-        Some((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response())
-    }
-
     /// Waits, bounded, for what the question needs: positions, a horizon, or records that another node has had already.
     /// For the last only in a log that is there and may be read: how long it takes says how far the log is (A7).
     async fn wait(&self, log: &LogName, readable: bool, asked: &Asked) -> Answer<()> {
-        let store = &self.state.store;
+        let store = self.state.edge.store();
         let until = Instant::now() + self.state.limits.wait;
         for position in &asked.after {
             let partition = self.partition(log, position.partition)?;
@@ -205,7 +150,7 @@ impl Asking {
         let topics = &self.state.topics;
         let platform = log.tenant().is_some_and(TenantId::is_platform);
         let topic = if platform { &topics.platform } else { &topics.events };
-        match self.state.store.node_info()?.cluster {
+        match self.state.edge.store().node_info()?.cluster {
             Some(cluster) => Ok(KafkaPartition {
                 cluster: cluster.into(),
                 topic: topic.as_str().into(),
@@ -222,25 +167,16 @@ impl Asking {
     where
         F: FnOnce(&Question<'_>) -> Answer<Reply> + Send + 'static,
     {
-        // The semaphore is never closed; were it, the answer would only lack its turn.
-        let turn = self.state.turns.clone().acquire_owned().await.ok();
-        let computed = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            let store = &self.state.store;
+        let turns = self.state.turns.clone();
+        let computed = turns.take(move || {
+            let store = self.state.edge.store();
             let horizon = store.horizon();
             let snapshot = store.snapshot();
-            let exists = match &log {
-                LogName::Tenant(tenant) if tenant.is_platform() => true,
-                // What the platform intends for every tenant holds for one that has recorded nothing yet.
-                LogName::Tenant(_) if ABOUT_POLICIES.iter().any(|question| path.ends_with(question)) => {
-                    snapshot.log(&log)?.is_some() || snapshot.log(&LogName::Tenant(TenantId::platform()))?.is_some()
-                }
-                // Nor does a token cease to be answered on other paths than that which gave it.
-                LogName::Tenant(_) if asked.as_ref().is_ok_and(|(asked, _)| asked.is_pinned()) => true,
-                _ => snapshot.log(&log)?.is_some(),
-            };
-            if !exists {
-                return Err(Problem::unknown_tenant(&log.to_string()));
+            // A token does not cease to be answered on other paths than that which gave it.
+            let pinned = asked.as_ref().is_ok_and(|(asked, _)| asked.is_pinned());
+            let answered = N::is_there(&log, &snapshot)? || (pinned && log.tenant().is_some());
+            if !answered {
+                return Err(Problem::unknown_tenant(&log.to_string(), "read"));
             }
             let (asked, params) = asked?;
             let cut = Cut::resolve(&asked, &log, store, horizon, &snapshot)?;
@@ -262,10 +198,7 @@ impl Asking {
                 segments: self.segments,
             })
         });
-        match computed.await {
-            Ok(reply) => reply.into_response(),
-            Err(failed) => Problem::unreadable(&failed).into_response(),
-        }
+        computed.await.into_response()
     }
 }
 

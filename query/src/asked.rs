@@ -1,10 +1,9 @@
 //! What the parameters say about the cut: which records, which moment, and what must be visible first (E3).
 
+use verdict_edge::{Answer, Code, Params, Problem};
 use verdict_schemas::Timestamp;
 use verdict_store::LogName;
 
-use crate::params::Params;
-use crate::problem::{Answer, Code, Problem};
 use crate::token::{AsOf, Cursor};
 
 /// More positions than this make no sense in one `after`.

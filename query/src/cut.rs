@@ -10,11 +10,11 @@
 //! of every `known_at` that goes out ([`Store::promise`]).
 
 use serde::Serialize;
+use verdict_edge::{Answer, Code, Problem};
 use verdict_schemas::{TenantId, Timestamp};
 use verdict_store::{Hash, LogCut, LogId, LogInfo, LogName, Snapshot, Store, TreeSize};
 
 use crate::asked::{Asked, Wanted};
-use crate::problem::{Answer, Code, Problem};
 use crate::token::{AsOf, Moments, Pin, RULES, has_platform};
 
 /// `settled` needs this long after `at` (SEMANTICS, constants).

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use verdict_edge::Answer;
 use verdict_fold::rows::{Cut as RowsCut, RowSeries, RowsError};
 use verdict_fold::{Evidence, IntentCut, IntentLog, Observation, Observed, SeriesKey, Understood, observations};
 use verdict_schemas::{Environment, Interpretation, TenantId, Timestamp, Version};
 use verdict_store::{CitedVersion, Index, ObservedAt, ObservedRows, Order, StoreError, TimeRange};
 
 use crate::cut::CutLog;
-use crate::problem::Answer;
 use crate::question::Question;
 
 /// What reading the rows can fail with.

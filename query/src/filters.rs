@@ -10,9 +10,9 @@
 //! Of several indexes the shortest range is walked; whatever it does not say is checked against the record, so an
 //! answer never depends on which was walked.
 
+use verdict_edge::Answer;
 use verdict_schemas::{Decision, Event, Outcome, PolicyName, Timestamp, TraceId, TypedId, Version, normal_span};
 
-use crate::problem::Answer;
 use crate::question::Question;
 use crate::routes::effective::range;
 

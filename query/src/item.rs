@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use verdict_edge::Answer;
 use verdict_fold::{intended_at, observed_at};
 use verdict_schemas::{Event, Interpretation, Json, Timestamp, json_form};
 use verdict_store::{LeafIndex, Provenance, RawTimeKind, Record, SourcePosition};
 
-use crate::problem::Answer;
 use crate::question::Question;
 
 /// An event: `{index, recorded_time, event, provenance, ...}`.

@@ -2,12 +2,12 @@
 //! from a minute before it was recorded. An answer that shows such intent says so, lest a rollout of years ago read as one of
 //! today.
 
+use verdict_edge::Answer;
 use verdict_fold::{LATE_US, Run};
 use verdict_schemas::{Interpretation, TenantId};
 use verdict_store::LeafIndex;
 
 use crate::evidence::Intents;
-use crate::problem::Answer;
 use crate::question::Question;
 
 /// How much later than its event time a record of intent was recorded, in whole milliseconds; `None` where that is not more

@@ -11,13 +11,13 @@
 //!
 //! ```no_run
 //! # fn example(store: verdict_store::Store) -> axum::Router {
-//! use verdict_query::{QueryState, finish, router};
-//! let state = QueryState::new(store, verdict_store::access::Access::open());
-//! finish(router(state.clone()), &state)
+//! use verdict_edge::{Edge, access::Access, finish};
+//! use verdict_query::{QueryState, router};
+//! let edge = Edge::new(store, Access::open());
+//! finish(router(QueryState::new(edge.clone())), &edge)
 //! # }
 //! ```
 
-mod ahead;
 mod ask;
 mod asked;
 mod cut;
@@ -25,10 +25,6 @@ mod evidence;
 mod filters;
 mod item;
 mod late;
-mod metrics;
-mod params;
-mod percent;
-mod problem;
 mod question;
 mod received;
 mod reply;
@@ -39,21 +35,15 @@ mod walk;
 mod warnings;
 
 use axum::Router;
-use axum::http::{Method, Uri};
-use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
-pub use metrics::Metrics;
-pub use problem::{Code, Problem, documented};
-pub use routes::health::opening;
-pub use state::{Limits, ProblemEntry, QueryState, Readiness, Topics};
+pub use state::{Limits, QueryState, Topics};
 pub use token::RULES;
 
-use crate::routes::{
-    agents, decisions, effective, events, find, health, names, objects, quarantine, rollouts, sources,
-};
+use crate::routes::{agents, decisions, effective, events, find, names, objects, quarantine, rollouts, sources};
 
-/// Every route of this room. It has no fallbacks, so that it can be merged with another room's; [`finish`] adds them.
+/// Every route of this room. It has no fallbacks, so that it can be merged with another room's;
+/// [`verdict_edge::finish`] adds them.
 pub fn router(state: QueryState) -> Router {
     // Written out, not nested: a nested handler would see the rest of the path only, and redirects and links repeat it.
     let of = |rest: &str| format!("/v1/tenants/{{tenant}}/{rest}");
@@ -77,26 +67,5 @@ pub fn router(state: QueryState) -> Router {
         .route(&of("sources"), get(sources::list))
         .route(&of("names"), get(names::names))
         .route("/v1/find", get(find::find))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/problems/{code}", get(health::problem))
         .with_state(state)
-}
-
-/// Puts around a router, this one merged with others, what must be there once: problems for unknown paths and methods,
-/// and the counting of requests.
-pub fn finish(router: Router, state: &QueryState) -> Router {
-    let not_found = |uri: Uri| async move { ask::unknown_route(&uri) };
-    let not_allowed = |method: Method, uri: Uri| async move {
-        let path: String = uri.path().chars().take(120).collect();
-        Problem::new(
-            Code::MethodNotAllowed,
-            format!("`{path}` does not take `{method}`; `Allow` says what it takes"),
-        )
-    };
-    router
-        .fallback(not_found)
-        .method_not_allowed_fallback(not_allowed)
-        .layer(from_fn_with_state(state.store.clone(), ahead::say_ahead))
-        .layer(from_fn_with_state(state.metrics.clone(), metrics::measure))
 }

@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use verdict_edge::{Accept, Answer, Params, percent};
 use verdict_schemas::TenantId;
 use verdict_store::{Snapshot, Store};
 
 use crate::cut::Cut;
-use crate::params::Params;
-use crate::percent;
-use crate::problem::Answer;
-use crate::reply::{Accept, List, Next, Reply};
+use crate::reply::{List, Next, Reply};
 use crate::state::{Limits, Topics};
 use crate::token::{Cursor, no_such_place};
 

@@ -7,10 +7,10 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use verdict_edge::{Accept, Answer, Problem};
 use verdict_schemas::Timestamp;
 
 use crate::cut::{Cut, LogAt};
-use crate::problem::{Answer, Problem};
 
 /// The token of the cut that an answer was computed from.
 pub(crate) const AS_OF: HeaderName = HeaderName::from_static("verdict-as-of");
@@ -132,75 +132,5 @@ impl Reply {
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         (self.status, self.headers, self.body).into_response()
-    }
-}
-
-/// The form asked for. Whatever has no other form is JSON: nobody is hurt by that.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Accept {
-    Json,
-    /// Of a list: NDJSON.
-    Lines,
-    /// Of one record: its bytes as received.
-    Bytes,
-}
-
-impl Accept {
-    /// Reads `Accept`: NDJSON or bytes if they are named, and not after `application/json`.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let named = headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        let first = named.flat_map(|value| value.split(',')).find_map(|range| {
-            let mut parts = range.split(';').map(str::trim);
-            let refused = |parameter: &str| {
-                parameter
-                    .strip_prefix("q=")
-                    .and_then(|q| q.parse::<f32>().ok())
-                    .is_some_and(|q| q <= 0.0)
-            };
-            match parts.next()?.to_ascii_lowercase().as_str() {
-                "application/x-ndjson" | "application/ndjson" if !parts.any(refused) => Some(Self::Lines),
-                "application/octet-stream" if !parts.any(refused) => Some(Self::Bytes),
-                "application/json" => Some(Self::Json),
-                _ => None,
-            }
-        });
-        first.unwrap_or(Self::Json)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ndjson_is_given_to_whom_asks_for_it() {
-        let of = |accept: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::ACCEPT, accept.parse().unwrap());
-            Accept::of(&headers)
-        };
-        for lines in [
-            "application/x-ndjson",
-            "text/html, application/x-ndjson;q=0.9",
-            "Application/NDJSON",
-        ] {
-            assert_eq!(of(lines), Accept::Lines, "{lines}");
-        }
-        for bytes in ["application/octet-stream", "application/octet-stream, application/json"] {
-            assert_eq!(of(bytes), Accept::Bytes, "{bytes}");
-        }
-        for json in [
-            "*/*",
-            "application/octet-stream;q=0",
-            "application/json, application/x-ndjson",
-            "application/x-ndjson;q=0",
-            "",
-        ] {
-            assert_eq!(of(json), Accept::Json, "{json}");
-        }
-        assert_eq!(Accept::of(&HeaderMap::new()), Accept::Json);
     }
 }

@@ -1,16 +1,9 @@
 //! What the handlers share.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use tokio::sync::Semaphore;
-use verdict_schemas::TenantId;
-use verdict_store::Store;
-use verdict_store::access::Access;
-
-use crate::metrics::Metrics;
+use verdict_edge::{Edge, Turns};
 
 /// Bounds on what one question may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,49 +53,25 @@ impl Default for Topics {
     }
 }
 
-/// An entry of a catalogue of problems: the last segment of its `type`, its status, its title.
-pub type ProblemEntry = (&'static str, StatusCode, &'static str);
-
-/// Why the node should get no requests yet; `Ok` once it should.
-pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
-
 /// Everything a question is answered from. Clones share it.
 #[derive(Clone)]
 pub struct QueryState {
-    pub(crate) store: Store,
-    pub(crate) access: Access,
-    pub(crate) owners: Arc<BTreeMap<TenantId, String>>,
+    pub(crate) edge: Edge,
     pub(crate) topics: Arc<Topics>,
     pub(crate) limits: Limits,
-    pub(crate) metrics: Metrics,
-    pub(crate) ready: Readiness,
-    pub(crate) turns: Arc<Semaphore>,
-    /// Problems of other rooms, for `/problems/{code}`.
-    pub(crate) problems: Arc<Vec<ProblemEntry>>,
+    pub(crate) turns: Turns,
 }
 
 impl QueryState {
-    /// Answers from this store, to these callers, within the default limits.
-    pub fn new(store: Store, access: Access) -> Self {
+    /// Answers whom the edge lets in from what it holds, within the default limits.
+    pub fn new(edge: Edge) -> Self {
         let limits = Limits::default();
         Self {
-            store,
-            access,
-            owners: Arc::default(),
+            edge,
             topics: Arc::default(),
             limits,
-            metrics: Metrics::default(),
-            ready: Arc::new(|| Ok(())),
-            turns: Arc::new(Semaphore::new(limits.concurrent)),
-            problems: Arc::default(),
+            turns: Turns::new(limits.concurrent),
         }
-    }
-
-    /// With tenants that other nodes hold: a question about one is answered 307 to its base URL (without a trailing `/`).
-    #[must_use]
-    pub fn with_owners(mut self, owners: BTreeMap<TenantId, String>) -> Self {
-        self.owners = Arc::new(owners);
-        self
     }
 
     /// With topics of other names.
@@ -116,26 +85,7 @@ impl QueryState {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
-        self.turns = Arc::new(Semaphore::new(limits.concurrent.max(1)));
+        self.turns = Turns::new(limits.concurrent);
         self
-    }
-
-    /// With problems of other rooms, so that `/problems/{code}` knows every `type` of this server.
-    #[must_use]
-    pub fn with_problems(mut self, problems: impl IntoIterator<Item = ProblemEntry>) -> Self {
-        self.problems = Arc::new(problems.into_iter().collect());
-        self
-    }
-
-    /// With a condition for `/readyz`; until it holds, that answers 503 with the reason.
-    #[must_use]
-    pub fn with_readiness(mut self, ready: Readiness) -> Self {
-        self.ready = ready;
-        self
-    }
-
-    /// What the questions cost, to be registered for `/metrics`.
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
     }
 }

@@ -19,12 +19,12 @@
 mod cursor;
 mod sealed;
 
+use verdict_edge::{Answer, Code, Problem};
 use verdict_schemas::Timestamp;
 use verdict_store::{Hash, LogCut, LogName};
 
 pub(crate) use self::cursor::{Cursor, no_such_place, place, read_place};
 use self::sealed::{Reader, first_eight, open, seal};
-use crate::problem::{Answer, Code, Problem};
 
 /// The version of the rules (docs/semantics.md, E1 to E26) that this release answers by (A6).
 pub const RULES: u16 = 2;

@@ -3,11 +3,11 @@
 //! What is chosen may depend on the cut and the question, never on what the log got later: where a page ends follows
 //! from it, and an answer with `as_of` must stay what it was (A6).
 
+use verdict_edge::{Answer, Problem};
 use verdict_schemas::{Kind, Outcome, Timestamp};
 use verdict_store::{Entry, Index, LeafIndex, Order, Scan, StoreError, TimeRange};
 
 use crate::filters::Filters;
-use crate::problem::{Answer, Problem};
 use crate::question::Question;
 
 /// So many entries of each index are looked at before one is chosen.

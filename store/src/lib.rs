@@ -15,7 +15,6 @@
 //! recomputed, A4 source offsets and leaves are in bijection, A5 what was acknowledged survives, A6 views rebuilt equal
 //! views kept. Only this package names RocksDB.
 
-pub mod access;
 mod audit;
 mod catch_up;
 mod clock;

@@ -4,6 +4,7 @@
 //!
 //! [`tools`] says where the programs lie; a missing one fails the test with the command that installs it, never skips it.
 
+pub mod authority;
 pub mod bundles;
 pub mod clients;
 pub mod events;

@@ -22,6 +22,7 @@ const READY_LIMIT: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub struct Server {
     folder: TempDir,
+    scheme: &'static str,
     port: u16,
     arguments: Vec<String>,
     token: Option<String>,
@@ -81,6 +82,7 @@ impl Server {
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(300)).build()?;
         Ok(Self {
             folder,
+            scheme: "http",
             port,
             arguments,
             token: None,
@@ -92,6 +94,18 @@ impl Server {
     /// Sends this bearer token with each request from now on.
     pub fn use_token(&mut self, token: &str) {
         self.token = Some(token.to_owned());
+    }
+
+    /// Speaks TLS with it from now on, and trusts this file's authorities alone.
+    ///
+    /// # Errors
+    /// When the file holds none.
+    pub fn trust(&mut self, authorities: &Path) -> Result<()> {
+        let roots = reqwest::Certificate::from_pem_bundle(&fs::read(authorities)?)?;
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(300));
+        self.client = client.tls_certs_only(roots).build()?;
+        self.scheme = "https";
+        Ok(())
     }
 
     /// Waits until `/readyz` answers 200.
@@ -129,7 +143,7 @@ impl Server {
     /// Address of a path on this server.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("{}://127.0.0.1:{}{path}", self.scheme, self.port)
     }
 
     /// Its data directory.

@@ -15,11 +15,20 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
         "store",
         &["verdict-schemas", "verdict-merkle", "verdict-fold"],
     ),
-    ("verdict-ingest", "ingest", &["verdict-schemas", "verdict-store"]),
+    (
+        "verdict-edge",
+        "edge",
+        &["verdict-schemas", "verdict-store", "verdict-fold"],
+    ),
+    (
+        "verdict-ingest",
+        "ingest",
+        &["verdict-schemas", "verdict-store", "verdict-edge"],
+    ),
     (
         "verdict-query",
         "query",
-        &["verdict-schemas", "verdict-store", "verdict-fold"],
+        &["verdict-schemas", "verdict-store", "verdict-fold", "verdict-edge"],
     ),
     (
         "verdict",
@@ -27,6 +36,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
         &[
             "verdict-schemas",
             "verdict-store",
+            "verdict-edge",
             "verdict-ingest",
             "verdict-query",
             "verdict-fold",
@@ -40,6 +50,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rdkafka", &["verdict-ingest"]),
     ("apache-avro", &["verdict-schemas"]),
     ("clap", &["verdict"]),
+    ("problem_details", &["verdict-edge"]),
 ];
 
 /// No file of Rust is longer; a test may be a little longer than what ships.

@@ -134,7 +134,7 @@ impl Output {
 /// What may stand before the command as well as behind it.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Before {
-    /// How to print the answer; this and the next three also go behind the command.
+    /// How to print the answer; this and the next four also go behind the command.
     #[arg(short, long, value_enum)]
     pub(crate) output: Option<Output>,
     /// Address of the server.
@@ -143,6 +143,9 @@ pub(crate) struct Before {
     /// Bearer token.
     #[arg(long)]
     pub(crate) token: Option<String>,
+    /// Roots that vouch for the server's certificate.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// Time zone.
     #[arg(long, value_name = "ZONE")]
     pub(crate) tz: Option<String>,
@@ -157,6 +160,9 @@ pub(crate) struct ServerArgs {
     /// Bearer token; better given in the environment than on the command line.
     #[arg(long, env = "VERDICT_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
+    /// Roots (PEM) that vouch for the server's certificate, instead of those of this system.
+    #[arg(long, value_name = "FILE", env = "VERDICT_CA_FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// How to print the answer.
     #[arg(short, long, value_enum, default_value = "table")]
     pub(crate) output: Output,
@@ -174,6 +180,7 @@ impl ServerArgs {
         Self {
             server,
             token: None,
+            ca_file: None,
             output: Output::Table,
             tz: "UTC".to_owned(),
         }
@@ -185,10 +192,12 @@ impl ServerArgs {
             output,
             server,
             token,
+            ca_file,
             tz,
         } = before;
         self.output = output.unwrap_or(self.output);
         self.token = token.or_else(|| self.token.take());
+        self.ca_file = ca_file.or_else(|| self.ca_file.take());
         server.into_iter().for_each(|server| self.server = server);
         tz.into_iter().for_each(|tz| self.tz = tz);
     }
@@ -259,6 +268,18 @@ pub(crate) struct ServeArgs {
     /// Token file (TOML): SHA-256 of each token, its tenants and roles.
     #[arg(long, value_name = "FILE", env = "VERDICT_TOKENS")]
     pub(crate) tokens: Option<PathBuf>,
+    /// Certificate chain (PEM) to serve TLS with; read again when it changes.
+    #[arg(long, value_name = "FILE", env = "VERDICT_TLS_CERT")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, value_name = "FILE", env = "VERDICT_TLS_KEY")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Roots (PEM) of client certificates. One that no root vouches for is refused; none at all is, if the configuration says so.
+    #[arg(long, value_name = "FILE", env = "VERDICT_TLS_CLIENT_CA")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+    /// Take tokens on an address that others reach without TLS: whoever is on the network can read them.
+    #[arg(long)]
+    pub(crate) plaintext_tokens: bool,
     /// librdkafka properties. With `bootstrap.servers` the node consumes Kafka, and its intake produces to it.
     #[arg(short = 'X', value_name = "PROPERTY=VALUE")]
     pub(crate) property: Vec<String>,

@@ -1,10 +1,11 @@
 //! The HTTP client behind every question: one GET or POST, problems turned into failures that say what to do.
 
+use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 use crate::cli::ServerArgs;
@@ -40,9 +41,13 @@ impl Client {
                 "--server `{server}` is not an http:// or https:// address"
             )));
         }
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(10))
-            .timeout(Duration::from_secs(120))
+            .timeout(Duration::from_secs(120));
+        if let Some(path) = &args.ca_file {
+            http = http.tls_certs_only(roots(path)?);
+        }
+        let http = http
             .build()
             .map_err(|e| Failure::unreachable("cannot start the HTTP client", e))?;
         Ok(Self {
@@ -136,6 +141,19 @@ impl Client {
             status if status.is_server_error() => Failure::Unreachable(text),
             _ => Failure::Usage(text),
         }
+    }
+}
+
+/// The certificates of a PEM file.
+fn roots(path: &Path) -> Result<Vec<Certificate>, Failure> {
+    let shown = path.display();
+    let pem = std::fs::read(path).map_err(|e| Failure::Usage(format!("--ca-file `{shown}`: {e}")))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(roots) if !roots.is_empty() => Ok(roots),
+        Ok(_) => Err(Failure::Usage(format!(
+            "--ca-file `{shown}` holds no certificate in PEM"
+        ))),
+        Err(e) => Err(Failure::Usage(format!("--ca-file `{shown}`: {e}"))),
     }
 }
 

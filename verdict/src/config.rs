@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) tokens: Option<PathBuf>,
     pub(crate) owners: BTreeMap<String, String>,
     pub(crate) http: HttpConfig,
+    pub(crate) tls: TlsConfig,
     pub(crate) store: StoreConfig,
     pub(crate) intake: IntakeConfig,
     pub(crate) kafka: KafkaConfig,
@@ -34,6 +35,17 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct HttpConfig {
     pub(crate) header_timeout_seconds: u64,
+    pub(crate) plaintext_tokens: bool,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TlsConfig {
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+    pub(crate) client_ca: Option<PathBuf>,
+    pub(crate) client_required: bool,
 }
 
 /// `[store]`
@@ -81,6 +93,7 @@ impl Default for Config {
             tokens: None,
             owners: BTreeMap::new(),
             http: HttpConfig::default(),
+            tls: TlsConfig::default(),
             store: StoreConfig::default(),
             intake: IntakeConfig::default(),
             kafka: KafkaConfig::default(),
@@ -93,6 +106,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             header_timeout_seconds: 30,
+            plaintext_tokens: false,
         }
     }
 }
@@ -172,6 +186,16 @@ impl Config {
         if args.tokens.is_some() {
             self.tokens.clone_from(&args.tokens);
         }
+        for (given, file) in [
+            (&args.tls_cert, &mut self.tls.cert),
+            (&args.tls_key, &mut self.tls.key),
+            (&args.tls_client_ca, &mut self.tls.client_ca),
+        ] {
+            if given.is_some() {
+                file.clone_from(given);
+            }
+        }
+        self.http.plaintext_tokens |= args.plaintext_tokens;
         if args.registry.is_some() {
             self.kafka.registry.clone_from(&args.registry);
         }

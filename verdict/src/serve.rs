@@ -7,25 +7,25 @@ mod http;
 mod log;
 mod metrics;
 mod opening;
+mod tls;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use axum_server::Handle;
 use tokio::task::JoinHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
-use verdict_ingest::{
-    Consumer, IntakeLimits, IntakeState, KafkaHealth, KafkaSettings, OpaSettings, Producer, Sink, cluster_id,
-};
-use verdict_query::{QueryState, Readiness, Topics};
+use verdict_edge::access::Access;
+use verdict_edge::body::BodyLimits;
+use verdict_edge::{Edge, Owners};
+use verdict_ingest::{Consumer, IntakeLimits, IntakeState, KafkaSettings, OpaSettings, Producer, Sink, cluster_id};
+use verdict_query::{QueryState, Topics};
 use verdict_schemas::TenantId;
-use verdict_store::access::Access;
 use verdict_store::{CatchUp, Options, Store, cluster_salt_key};
 
 use crate::cli::ServeArgs;
@@ -33,6 +33,7 @@ use crate::config::{Config, KafkaConfig, partitions};
 use crate::exit::{Failure, sentence};
 use crate::output::{line, note};
 use crate::serve::opening::Opening;
+use crate::serve::tls::TlsFiles;
 
 /// How long requests in flight get to finish when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -40,14 +41,12 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long the store gets to make visible what is durable, and to write its memory out. Whatever is left of it is done at
 /// the next start.
 const CLOSING: Duration = Duration::from_secs(60);
-/// A batch whose views take longer keeps everybody waiting: the node should get no requests.
-const STALLED: Duration = Duration::from_secs(15);
 
 /// `verdict serve`
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     log::to_stderr();
     let running = start(Config::read(args)?).await?;
-    line(&format!("verdict serves http://{}", running.address()))?;
+    line(&format!("verdict serves {}://{}", running.scheme, running.address()))?;
     running.until_stopped().await
 }
 
@@ -56,8 +55,9 @@ pub(crate) struct Running {
     address: SocketAddr,
     store: Store,
     consumer: Option<Consumer>,
-    stop: oneshot::Sender<()>,
-    server: JoinHandle<()>,
+    scheme: &'static str,
+    handle: Handle<SocketAddr>,
+    server: JoinHandle<io::Result<()>>,
 }
 
 /// Starts everything that `config` asks for.
@@ -72,28 +72,25 @@ pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
         ));
     }
     let settings = config.has_kafka().then(|| kafka_settings(&config.kafka)).transpose()?;
+    let tls = TlsFiles::of(&config.tls)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let tls = tls.map(TlsFiles::watched).transpose()?;
     let listener = TcpListener::bind(config.listen)
-        .await
         .map_err(|e| Failure::unreachable(format!("cannot listen on {}", config.listen), e))?;
     let address = listener.local_addr()?;
     let header_timeout = Duration::from_secs(config.http.header_timeout_seconds);
-    let (stop, stopped) = oneshot::channel::<()>();
+    let handle = Handle::new();
     let opening = Opening::default();
     let router = opening.router();
-    let server = tokio::spawn(async move {
-        let shutdown = async {
-            // A dropped sender means the same: stop.
-            let _told = stopped.await;
-        };
-        http::serve(listener, router, header_timeout, shutdown).await;
-    });
+    let server = tokio::spawn(http::serve(listener, tls, router, header_timeout, handle.clone()));
     tracing::info!(%address, "listening; `/readyz` says when it is ready");
     match open(&config, access, settings, &opening).await {
         Ok((store, consumer)) => Ok(Running {
             address,
             store,
             consumer,
-            stop,
+            scheme,
+            handle,
             server,
         }),
         Err(failure) => {
@@ -138,15 +135,20 @@ impl Running {
         let Self {
             store,
             consumer,
-            stop,
+            handle,
             server,
             ..
         } = self;
-        // The server may have failed already; what it says is taken below.
-        let _gone = stop.send(());
+        handle.graceful_shutdown(None);
         match tokio::time::timeout(GRACE, server).await {
-            Ok(joined) => joined.map_err(|e| Failure::unreachable("the server broke", e))?,
-            Err(_) => note("requests were still running after ten seconds, and were cut off"),
+            Ok(joined) => joined
+                .map_err(io::Error::from)
+                .and_then(|ended| ended)
+                .map_err(|e| Failure::unreachable("the server broke", e))?,
+            Err(_) => {
+                handle.shutdown();
+                note("requests were still running after ten seconds, and were cut off");
+            }
         }
         let closed = tokio::task::spawn_blocking(move || {
             if let Some(consumer) = consumer {
@@ -170,6 +172,13 @@ impl Running {
 
 fn access(config: &Config) -> Result<Access, Failure> {
     match &config.tokens {
+        Some(_) if !config.listen.ip().is_loopback() && config.tls.cert.is_none() && !config.http.plaintext_tokens => {
+            Err(Failure::Usage(format!(
+                "on {} tokens would cross the network readable by whoever is on it: give --tls-cert FILE and --tls-key FILE, or, \
+                 where something in front of this node speaks TLS or nobody else is on the network, --plaintext-tokens",
+                config.listen
+            )))
+        }
         Some(path) => Access::read(path).map_err(|e| Failure::Usage(sentence(e))),
         None if config.listen.ip().is_loopback() => {
             tracing::warn!("no token file: every caller on this machine may read and write everything");
@@ -254,18 +263,24 @@ fn router(
     consumer: Option<&Consumer>,
 ) -> Result<Router, Failure> {
     let limits = IntakeLimits {
-        max_body_bytes: config.intake.max_body_mib << 20,
-        max_decoded_bytes: config.intake.max_decoded_mib << 20,
+        body: BodyLimits {
+            max_body_bytes: config.intake.max_body_mib << 20,
+            max_decoded_bytes: config.intake.max_decoded_mib << 20,
+            ..BodyLimits::default()
+        },
         max_event_bytes: config.intake.max_event_kib << 10,
         max_events: config.intake.max_events,
-        ..IntakeLimits::default()
     };
     let opa = Arc::new(OpaSettings {
         lease_ms: config.opa.lease_ms,
     });
+    let mut edge = Edge::new(store.clone(), access).with_owners(owners(config)?);
+    if let Some(consumer) = consumer {
+        let health = consumer.health();
+        edge = edge.with_part("kafka", move || health.check());
+    }
     let intake = IntakeState {
-        store: store.clone(),
-        access: access.clone(),
+        edge: edge.clone(),
         sink,
         limits,
         opa,
@@ -274,53 +289,24 @@ fn router(
         events: config.kafka.events_topic.clone(),
         platform: config.kafka.platform_topic.clone(),
     };
-    let problems = verdict_ingest::Code::ALL
-        .iter()
-        .map(|code| (code.as_str(), code.status(), code.title()));
-    let questions = QueryState::new(store.clone(), access)
-        .with_owners(owners(config)?)
-        .with_topics(topics)
-        .with_problems(problems)
-        .with_readiness(readiness(store, consumer.map(Consumer::health)));
     let kafka = consumer.map(|consumer| (consumer.health(), consumer.metrics()));
-    let metrics = metrics::router(store.clone(), questions.metrics(), kafka);
-    let merged = verdict_query::router(questions.clone())
+    let doors = verdict_edge::router(edge.clone())
+        .merge(verdict_query::router(QueryState::new(edge.clone()).with_topics(topics)))
         .merge(verdict_ingest::router(intake))
-        .merge(metrics);
-    Ok(verdict_query::finish(merged, &questions)
+        .merge(metrics::router(store.clone(), edge.metrics(), kafka));
+    Ok(verdict_edge::finish(doors, &edge)
         .layer(CatchPanicLayer::new())
         // Whatever ends in a 5xx has said why on its own; a second line for each would bury it.
         .layer(TraceLayer::new_for_http().on_failure(DefaultOnFailure::new().level(tracing::Level::DEBUG))))
 }
 
-fn owners(config: &Config) -> Result<BTreeMap<TenantId, String>, Failure> {
+fn owners(config: &Config) -> Result<Owners, Failure> {
     let owner = |(tenant, url): (&String, &String)| match TenantId::parse(tenant) {
-        Ok(tenant) => Ok((tenant, url.trim_end_matches('/').to_owned())),
+        Ok(tenant) => Ok((tenant, url.clone())),
         Err(e) => Err(Failure::Usage(format!("owners: {e}"))),
     };
-    config.owners.iter().map(owner).collect()
-}
-
-/// Ready once what Kafka held at the start was read; then as long as it is read, and the store takes records and makes them
-/// visible.
-fn readiness(store: &Store, kafka: Option<Arc<KafkaHealth>>) -> Readiness {
-    let store = store.clone();
-    Arc::new(move || {
-        if let Some(kafka) = &kafka {
-            kafka.check()?;
-        }
-        if let Some(reason) = store.node_info().map_err(|error| error.to_string())?.not_writable {
-            return Err(reason);
-        }
-        let making = store.making_views_for();
-        if making < STALLED {
-            return Ok(());
-        }
-        Err(format!(
-            "the views of one batch have been in the making for {} s: what is sent now waits behind them",
-            making.as_secs()
-        ))
-    })
+    let owners: Result<_, Failure> = config.owners.iter().map(owner).collect();
+    Ok(Owners::of_tenants(owners?))
 }
 
 async fn terminated() {
@@ -334,33 +320,5 @@ async fn terminated() {
             }
         }
         Err(_) => drop(interrupt.await),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn every_problem_of_this_server_is_explained_in_one_place() {
-        let asking = verdict_query::Code::ALL
-            .iter()
-            .map(|c| (c.as_str(), c.status(), c.title()));
-        let sending = verdict_ingest::Code::ALL
-            .iter()
-            .map(|c| (c.as_str(), c.status(), c.title()));
-        let mut seen = std::collections::BTreeMap::new();
-        let docs = include_str!("../../docs/problems.md");
-        for (code, status, title) in asking.chain(sending) {
-            assert!(
-                !verdict_query::documented(code).unwrap_or_default().is_empty(),
-                "{code}"
-            );
-            assert!(
-                docs.contains(&format!("\n### `{code}` \u{2014} {}\n", status.as_u16())),
-                "{code}"
-            );
-            let first = seen.entry(code).or_insert((status, title));
-            assert_eq!(*first, (status, title), "{code} means one thing");
-        }
-        assert_eq!(docs.matches("\n### `").count(), seen.len(), "and nothing else is");
     }
 }

@@ -4,12 +4,12 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use verdict_edge::Problem;
 use verdict_schemas::{EventId, TenantId};
 use verdict_store::{Appended, LogHead};
 
 use super::judge::{Refused, common_code};
 use crate::deliver::Delivered;
-use crate::problem::{Problem, type_of};
 use crate::stats::IntakeCounts;
 
 #[derive(Debug, Serialize)]
@@ -101,7 +101,7 @@ fn rejected(refused: Vec<Refused>) -> Vec<Rejected> {
         line: refused.line,
         event_id: refused.event_id,
         problem: LineProblem {
-            r#type: type_of(refused.code),
+            r#type: refused.code.type_uri(),
             title: refused.code.title(),
             detail: refused.rejection.detail,
             field: refused.rejection.field,

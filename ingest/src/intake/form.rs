@@ -1,8 +1,7 @@
 //! What shape a body is in, by its content type; without one, JSON is assumed and its first bytes decide.
 
 use axum::http::{HeaderMap, header};
-
-use crate::problem::{Code, Problem};
+use verdict_edge::{Code, Problem};
 
 /// How a body is taken apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

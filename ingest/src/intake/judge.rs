@@ -5,14 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use verdict_edge::Code;
 use verdict_schemas::{EventId, Kind, Projection, Rejection, check_log, project};
 use verdict_store::DedupKey;
 
 use super::Item;
 use super::form::Form;
-use crate::caller::Caller;
 use crate::deliver::{Headers, Outgoing};
-use crate::problem::Code;
+use crate::sender::Sender;
 use crate::state::Shared;
 
 /// An event that was refused.
@@ -40,12 +40,12 @@ impl Judged {
 }
 
 /// Judges all.
-pub(crate) fn judge(shared: &Shared, caller: &Caller, form: &Form, items: Vec<Item>) -> Judged {
+pub(crate) fn judge(shared: &Shared, sender: &Sender, form: &Form, items: Vec<Item>) -> Judged {
     let content_type = Bytes::from(form.content_type.clone());
     let headers: Headers = vec![("content-type".to_owned(), Some(content_type))];
     let mut judged = Judged::default();
     for item in items {
-        match one(shared, caller, form, &item) {
+        match one(shared, sender, form, &item) {
             Ok(dedup) => {
                 judged.taken.push(Outgoing {
                     value: item.bytes,
@@ -67,7 +67,7 @@ pub(crate) fn judge(shared: &Shared, caller: &Caller, form: &Form, items: Vec<It
     judged
 }
 
-fn one(shared: &Shared, caller: &Caller, form: &Form, item: &Item) -> Result<DedupKey, (Code, Rejection)> {
+fn one(shared: &Shared, sender: &Sender, form: &Form, item: &Item) -> Result<DedupKey, (Code, Rejection)> {
     let (length, most) = (item.bytes.len(), shared.max_record());
     if length > most {
         let detail = format!("the event has {length} bytes, and {most} are taken");
@@ -78,14 +78,14 @@ fn one(shared: &Shared, caller: &Caller, form: &Form, item: &Item) -> Result<Ded
     let ((kind, intent), event_id, source) = match project(
         &item.bytes,
         Some(form.content_type.as_str()),
-        &*shared.state.store.schemas(),
+        &*shared.state.edge.store().schemas(),
     ) {
         Projection::Decision(decision) => {
-            decision.check_log(&caller.tenant).map_err(malformed)?;
+            decision.check_log(&sender.tenant).map_err(malformed)?;
             ((Kind::Decision, false), decision.event_id, Arc::from(&*decision.source))
         }
         Projection::Other(event) => {
-            check_log(&event, &caller.tenant).map_err(malformed)?;
+            check_log(&event, &sender.tenant).map_err(malformed)?;
             let source = Arc::from(event.meta.source.as_str());
             ((event.body.kind(), event.body.is_intent()), event.meta.event_id, source)
         }
@@ -95,12 +95,12 @@ fn one(shared: &Shared, caller: &Caller, form: &Form, item: &Item) -> Result<Ded
             return Err(malformed(Rejection::new("unknown_schema", detail)));
         }
     };
-    if !caller.may_send(intent) {
+    if !sender.may_send(intent) {
         let role = if intent { "control" } else { "emit" };
         let detail = format!(
             "sending `{}` into `{}` needs the role `{role}`",
             kind.as_str(),
-            caller.tenant
+            sender.tenant
         );
         return Err((Code::NotAllowed, Rejection::at("not_allowed", "/kind", detail)));
     }

@@ -1,7 +1,7 @@
 //! `POST /v1/tenants/{tenant}/events`: one event, an array, or several, a line each or end to end.
 //!
 //! ```text
-//! caller (401, 404, 403) -> form (415) -> body (413, 415, 400, 503) -> split (400, 413) -> judge, each by itself
+//! caller (401, 404, 403) -> held elsewhere? (307) -> form (415) -> body (413, 415, 400, 503) -> split (400, 413) -> judge, each by itself
 //!     -> deliver the good ones (503) -> 200 / 202, or 422 when there were none
 //! ```
 //! The bytes of an event or of an array's element, exactly as received, are the record's value (E4): they are slices of the
@@ -18,30 +18,30 @@ mod values;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
+use verdict_edge::{Admitted, Problem, Sending, body};
 
 pub(crate) use answer::Log;
 pub(crate) use split::{Item, Unreadable, array};
 pub use values::{Found, Splitter};
 
-use crate::caller::Caller;
+use crate::blocking;
 use crate::deliver::deliver;
-use crate::problem::Problem;
+use crate::sender::Sender;
 use crate::state::Shared;
 use crate::stats::{IntakeCounts, count};
-use crate::{blocking, body};
 
 /// The handler.
 pub(crate) async fn events(
     State(shared): State<Arc<Shared>>,
-    tenant: Result<Path<String>, PathRejection>,
+    sender: Result<Admitted<Sending>, Problem>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    match take(shared, tenant, &headers, body).await {
+    match take(shared, sender, &uri, &headers, body).await {
         Ok(response) => response,
         Err(problem) => {
             count(IntakeCounts {
@@ -56,22 +56,24 @@ pub(crate) async fn events(
 
 async fn take(
     shared: Arc<Shared>,
-    tenant: Result<Path<String>, PathRejection>,
+    sender: Result<Admitted<Sending>, Problem>,
+    uri: &Uri,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let Path(tenant) = tenant.map_err(|_| Problem::unknown_tenant("(not UTF-8)"))?;
-    let caller = Caller::recognise(&shared.state.access, headers, &tenant)?;
-    caller.must_send()?;
+    let sender = Sender::from(sender?);
+    if let Some(redirect) = shared.elsewhere(&sender.tenant, uri) {
+        return Ok(redirect);
+    }
     let form = form::of(headers)?;
-    let received = body::read(body, headers, &shared.state.limits, &shared.budget).await?;
+    let received = body::read(body, headers, &shared.state.limits.body, &shared.budget).await?;
     // The share of memory lives until the answer is made: the records are slices of the body.
     let (bytes, sent, _share) = (received.bytes, received.sent, received.share);
     let judged = {
-        let (shared, caller) = (Arc::clone(&shared), caller.clone());
+        let (shared, sender) = (Arc::clone(&shared), sender.clone());
         blocking(bytes.len(), move || {
             let items = split::split(&bytes, form.shape, shared.state.limits.max_events)?;
-            Ok::<_, Problem>(judge::judge(&shared, &caller, &form, items))
+            Ok::<_, Problem>(judge::judge(&shared, &sender, &form, items))
         })
         .await??
     };
@@ -89,8 +91,8 @@ async fn take(
         return Err(answer::all_refused(judged.rejected));
     }
     let ids = judged.ids();
-    let delivered = deliver(&shared, &caller, judged.taken).await?;
-    let answer = answer::of(&caller.tenant, &ids, judged.rejected, delivered);
+    let delivered = deliver(&shared, &sender, judged.taken).await?;
+    let answer = answer::of(&sender.tenant, &ids, judged.rejected, delivered);
     count(answer.counts(counts));
     Ok(answer.into_response())
 }

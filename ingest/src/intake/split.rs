@@ -6,10 +6,10 @@ use bytes::Bytes;
 use serde::Deserializer as _;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use verdict_edge::{Code, Problem};
 
 use super::form::Shape;
 use super::values::{Found, Splitter};
-use crate::problem::{Code, Problem};
 
 /// One event as received.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -39,6 +39,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
+use verdict_edge::{Admitted, Code, Problem, Reporting};
 use verdict_schemas::{Environment, Rejection, Timestamp};
 use verdict_store::{Appended, DedupKey, LogName, StoreError};
 
@@ -47,10 +48,9 @@ pub(crate) use quarantine::RecentlyQuarantined;
 pub(crate) use single::SingleBundles;
 
 use crate::blocking;
-use crate::caller::Caller;
 use crate::deliver::{Delivered, Outgoing, deliver};
 use crate::intake::Log;
-use crate::problem::{Code, Problem};
+use crate::sender::Sender;
 use crate::state::Shared;
 use crate::stats::{IntakeCounts, count};
 use canonical::{Canonical, Place, Report};
@@ -74,16 +74,29 @@ impl Default for OpaSettings {
     }
 }
 
+type Reporter = Result<Admitted<Reporting>, Problem>;
 type Segments = Result<Path<HashMap<String, String>>, PathRejection>;
 
 /// `POST .../logs`: decision events, as an array, or as collectors send them.
-pub(crate) async fn logs(state: State<Arc<Shared>>, path: Segments, headers: HeaderMap, body: Body) -> Response {
-    answered(take(state.0, path, &headers, body, Report::Decision).await)
+pub(crate) async fn logs(
+    State(shared): State<Arc<Shared>>,
+    sender: Reporter,
+    path: Segments,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    answered(take(shared, sender, path, &headers, body, Report::Decision).await)
 }
 
 /// `POST .../status`: one status.
-pub(crate) async fn status(state: State<Arc<Shared>>, path: Segments, headers: HeaderMap, body: Body) -> Response {
-    answered(take(state.0, path, &headers, body, Report::Status).await)
+pub(crate) async fn status(
+    State(shared): State<Arc<Shared>>,
+    sender: Reporter,
+    path: Segments,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    answered(take(shared, sender, path, &headers, body, Report::Status).await)
 }
 
 fn answered(answer: Result<Response, Problem>) -> Response {
@@ -121,16 +134,16 @@ struct Mapped {
 
 async fn take(
     shared: Arc<Shared>,
+    sender: Reporter,
     path: Segments,
     headers: &HeaderMap,
     body: Body,
     report: Report,
 ) -> Result<Response, Problem> {
-    let Path(segments) = path.map_err(|_| Problem::unknown_tenant("(not UTF-8)"))?;
-    let segment = |name: &str| segments.get(name).map_or("", String::as_str);
-    let caller = Caller::recognise(&shared.state.access, headers, segment("tenant"))?;
-    caller.must_observe()?;
-    let environment = match segment("environment") {
+    let sender = Sender::from(sender?);
+    // A path that is not UTF-8 names no tenant, and was refused for that.
+    let environment = path.ok().and_then(|Path(mut segments)| segments.remove("environment"));
+    let environment = match environment.as_deref().unwrap_or_default() {
         "" | "*" => {
             let detail = "the path names one environment, as `prod` in `/opa/v1/acme/prod/logs`, and never `*`";
             return Err(Problem::new(Code::InvalidEnvironment, detail));
@@ -138,7 +151,7 @@ async fn take(
         name => Environment::from(name),
     };
     let place = Place {
-        tenant: caller.tenant.clone(),
+        tenant: sender.tenant.clone(),
         environment,
     };
 
@@ -164,7 +177,7 @@ async fn take(
     };
     let mut status = StatusCode::OK;
     if !mapped.records.is_empty() {
-        match deliver(&shared, &caller, mapped.records).await? {
+        match deliver(&shared, &sender, mapped.records).await? {
             Delivered::Stored { results, head } => {
                 let again = results
                     .iter()
@@ -199,7 +212,7 @@ async fn take(
 
 /// Makes records of an upload: events, and notes of what can not be one.
 fn map(shared: &Shared, place: &Place, upload: Upload, report: Report) -> Result<Mapped, StoreError> {
-    let snapshot = shared.state.store.snapshot();
+    let snapshot = shared.state.edge.store().snapshot();
     let bindings = shared.bindings.of(&snapshot, &place.tenant)?;
     let log = snapshot.log(&LogName::Tenant(place.tenant.clone()))?;
     let reports = Reports::new(&shared.single_bundles, &snapshot, log.as_ref(), place);

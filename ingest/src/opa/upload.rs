@@ -3,12 +3,14 @@
 use axum::body::Body;
 use axum::http::HeaderMap;
 use bytes::Bytes;
+use verdict_edge::{
+    Problem,
+    body::{BodyError, Collected, Encoding, Share, collect_or_hash, decode},
+};
 use verdict_schemas::Rejection;
 
 use super::pieces::At;
 use super::quarantine::Poison;
-use crate::body::{BodyError, Collected, Encoding, Share, collect_or_hash, decode};
-use crate::problem::Problem;
 use crate::state::Shared;
 
 /// An upload.
@@ -25,7 +27,7 @@ pub(crate) enum Upload {
 /// # Errors
 /// Only what passes: 503 without memory for it, 408 when it stops arriving, 400 when the connection broke.
 pub(crate) async fn receive(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<(Upload, u64, Share), Problem> {
-    let limits = &shared.state.limits;
+    let limits = &shared.state.limits.body;
     let mut share = shared.budget.share();
     let sent = match collect_or_hash(body, limits, &mut share).await? {
         Collected::Whole(bytes) => bytes,

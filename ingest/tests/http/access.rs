@@ -1,16 +1,20 @@
 //! Who may send what, where.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use verdict_edge::Owners;
+use verdict_edge::access::Access;
 use verdict_ingest::IntakeLimits;
+use verdict_schemas::TenantId;
 use verdict_store::Provenance;
-use verdict_store::access::Access;
 
 use crate::support::{Answer, Node, decision, gzip, rollout, sample};
 
 /// One token per role, named like it, in `acme`.
-fn node() -> Node {
+fn tokens() -> Access {
     let tokens: String = ["emit", "control", "read"]
         .iter()
         .map(|role| {
@@ -23,7 +27,11 @@ fn node() -> Node {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.toml");
     std::fs::write(&path, tokens).unwrap();
-    Node::with(IntakeLimits::default(), Access::read(&path).unwrap())
+    Access::read(&path).unwrap()
+}
+
+fn node() -> Node {
+    Node::with(IntakeLimits::default(), tokens())
 }
 
 async fn as_role(node: &Node, role: &str, tenant: &str, body: String) -> Answer {
@@ -156,4 +164,35 @@ async fn an_event_of_ours_sent_to_opas_path_is_never_one() {
         "{:?}",
         node.flag(0)
     );
+}
+
+/// What another node keeps is sent there, by whoever may send it, and by nobody else (A7).
+#[tokio::test]
+async fn events_of_a_tenant_that_another_node_keeps_are_sent_there() {
+    let owners = BTreeMap::from([(TenantId::parse("acme").unwrap(), "https://b.example/".to_owned())]);
+    let node = Node::configured(IntakeLimits::default(), tokens(), move |edge| {
+        edge.with_owners(Owners::of_tenants(owners.clone()))
+    });
+    let sent = as_role(&node, "emit", "acme", decision(1).to_string()).await;
+    assert_eq!(sent.status, StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(
+        sent.location.as_deref(),
+        Some("https://b.example/v1/tenants/acme/events")
+    );
+    for (role, status) in [("read", 403), ("nobody", 401)] {
+        let refused = as_role(&node, role, "acme", decision(1).to_string()).await;
+        assert_eq!((refused.status.as_u16(), refused.location), (status, None), "{role}");
+    }
+    assert_eq!(node.size("acme"), 0);
+}
+
+/// Which of two tokens was meant is nobody's to guess.
+#[tokio::test]
+async fn two_tokens_are_none() {
+    let node = node();
+    let headers = [("authorization", "Bearer emit"), ("authorization", "Bearer control")];
+    let answer = node
+        .post("/v1/tenants/acme/events", &headers, decision(1).to_string())
+        .await;
+    assert_eq!(answer.problem(), "unauthenticated");
 }

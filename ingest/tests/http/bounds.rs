@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use futures::stream::{self, FuturesUnordered, StreamExt as _};
+use verdict_edge::body::BodyLimits;
 use verdict_ingest::IntakeLimits;
 
 use crate::support::{Node, decision, gzip};
@@ -13,13 +14,15 @@ const EVENTS: &str = "/v1/tenants/acme/events";
 
 fn small() -> IntakeLimits {
     IntakeLimits {
-        max_body_bytes: 64 << 10,
-        max_decoded_bytes: 256 << 10,
+        body: BodyLimits {
+            max_body_bytes: 64 << 10,
+            max_decoded_bytes: 256 << 10,
+            max_in_flight_bytes: 0,
+            patience: Duration::from_millis(20),
+            idle: Duration::from_millis(50),
+        },
         max_event_bytes: 8 << 10,
         max_events: 100,
-        max_in_flight_bytes: 0,
-        patience: Duration::from_millis(20),
-        idle: Duration::from_millis(50),
     }
 }
 
@@ -102,10 +105,9 @@ async fn too_many_events_are_a_413_and_none_of_them_is_stored() {
 /// Bodies that never end hold memory until they are given up; meanwhile others wait, and are told when to come back.
 #[tokio::test]
 async fn without_memory_a_request_waits_and_is_told_to_come_back() {
-    let node = Node::limited(IntakeLimits {
-        idle: Duration::from_secs(60),
-        ..small()
-    });
+    let mut limits = small();
+    limits.body.idle = Duration::from_secs(60);
+    let node = Node::limited(limits);
     let stalled = || {
         let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 60 << 10]))]);
         Body::from_stream(first.chain(stream::pending()))

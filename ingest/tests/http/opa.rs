@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use verdict_edge::body::BodyLimits;
 use verdict_ingest::IntakeLimits;
 use verdict_schemas::{ActiveStatus, AgentSeen, Body, Decision, Event, Outcome};
 use verdict_store::Flag;
@@ -378,8 +379,11 @@ async fn poison_is_quarantined_with_a_200() {
 #[tokio::test]
 async fn an_upload_that_can_not_be_read_is_quarantined_whole() {
     let limits = IntakeLimits {
-        max_body_bytes: 256 << 10,
-        max_decoded_bytes: 1 << 20,
+        body: BodyLimits {
+            max_body_bytes: 256 << 10,
+            max_decoded_bytes: 1 << 20,
+            ..BodyLimits::default()
+        },
         ..IntakeLimits::default()
     };
     let node = Node::limited(limits);

@@ -10,9 +10,10 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
+use verdict_edge::Edge;
+use verdict_edge::access::Access;
 use verdict_ingest::{IntakeLimits, IntakeState, OpaSettings, Sink, router};
 use verdict_schemas::{Event, Interpretation, TenantId};
-use verdict_store::access::Access;
 use verdict_store::{Flag, LeafIndex, LogName, Options, Record, Store, TreeSize};
 
 /// A node without Kafka.
@@ -28,6 +29,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) content_type: String,
     pub(crate) retry_after: Option<String>,
+    pub(crate) location: Option<String>,
     pub(crate) body: Value,
 }
 
@@ -87,7 +89,11 @@ impl Node {
     }
 
     pub(crate) fn with(limits: IntakeLimits, access: Access) -> Self {
-        Self::over(tempfile::tempdir().unwrap(), limits, access)
+        Self::configured(limits, access, |edge| edge)
+    }
+
+    pub(crate) fn configured(limits: IntakeLimits, access: Access, configure: impl Fn(Edge) -> Edge) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), limits, access, configure)
     }
 
     /// The same node after a restart, without access control.
@@ -95,10 +101,10 @@ impl Node {
         let Self { store, router, folder } = self;
         drop(router);
         store.close().unwrap();
-        Self::over(folder, IntakeLimits::default(), Access::open())
+        Self::over(folder, IntakeLimits::default(), Access::open(), |edge| edge)
     }
 
-    fn over(folder: TempDir, limits: IntakeLimits, access: Access) -> Self {
+    fn over(folder: TempDir, limits: IntakeLimits, access: Access, configure: impl Fn(Edge) -> Edge) -> Self {
         let options = Options {
             memory_bytes: 128 << 20,
             fsync: false,
@@ -107,8 +113,7 @@ impl Node {
         let store = Store::open(folder.path(), options).unwrap();
         let opa = Arc::new(OpaSettings::default());
         let state = IntakeState {
-            store: store.clone(),
-            access,
+            edge: configure(Edge::new(store.clone(), access)),
             sink: Sink::Store,
             limits,
             opa,
@@ -123,10 +128,11 @@ impl Node {
     pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let header = |name| response.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
-        let (status, content_type, retry_after) = (
+        let (status, content_type, retry_after, location) = (
             response.status(),
             header("content-type").unwrap_or_default(),
             header("retry-after"),
+            header("location"),
         );
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         let body = if bytes.is_empty() {
@@ -138,6 +144,7 @@ impl Node {
             status,
             content_type,
             retry_after,
+            location,
             body,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::response::Response;
 use serde::Serialize;
+use verdict_edge::{Answer, CUT, Tenant};
 use verdict_fold::{Evidence as _, Instance, RecordRef, SeriesHistory as _, SeriesKey, citing_instance, observed_at};
 use verdict_schemas::{Body, Environment, Event, EventId, Incarnation, PolicyName, Scope, Timestamp, Version};
 use verdict_store::{Index, LeafIndex, Order, TimeRange};
@@ -11,8 +12,6 @@ use verdict_store::{Index, LeafIndex, Order, TimeRange};
 use crate::ask::Asking;
 use crate::evidence::with_evidence;
 use crate::item::event_at;
-use crate::params::CUT;
-use crate::problem::Answer;
 use crate::question::Question;
 use crate::routes::effective::environment;
 use crate::warnings::unversioned;
@@ -72,9 +71,9 @@ struct Member {
 }
 
 /// `GET /v1/tenants/{tenant}/agents`
-pub(crate) async fn list(asking: Asking) -> Response {
+pub(crate) async fn list(asking: Asking<Tenant>) -> Response {
     asking
-        .about_tenant(
+        .about(
             &[CUT, &["environment", "policy", "version", "at", "limit", "cursor"]],
             |question| {
                 let limit = question.limit()?;

@@ -7,6 +7,7 @@
 use axum::response::Response;
 use serde::Serialize;
 use uuid::Uuid;
+use verdict_edge::{Answer, CUT, Code, ID, LIST, Problem, Tenant};
 use verdict_schemas::{Body, Timestamp};
 use verdict_store::{LeafIndex, LogCut, LogId, Order, Snapshot};
 
@@ -14,8 +15,6 @@ use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::filters::{FILTERS, Filters};
 use crate::item::{EventItem, event_at};
-use crate::params::{CUT, ID, LIST};
-use crate::problem::{Answer, Code, Problem};
 use crate::question::{Question, Rest};
 use crate::received::Received;
 use crate::reply::Reply;
@@ -24,9 +23,9 @@ use crate::token::{no_such_place, place, read_place};
 use crate::walk::Walk;
 
 /// `GET /v1/tenants/{tenant}/decisions`
-pub(crate) async fn list(asking: Asking) -> Response {
+pub(crate) async fn list(asking: Asking<Tenant>) -> Response {
     asking
-        .about_tenant(&[CUT, LIST, FILTERS], |question| {
+        .about(&[CUT, LIST, FILTERS], |question| {
             let filters = Filters::read(question)?;
             let limit = question.limit()?;
             let mut items = Vec::new();
@@ -48,7 +47,7 @@ pub(crate) async fn list(asking: Asking) -> Response {
 }
 
 /// `GET /v1/tenants/{tenant}/decisions/count`
-pub(crate) async fn count(asking: Asking) -> Response {
+pub(crate) async fn count(asking: Asking<Tenant>) -> Response {
     #[derive(Serialize)]
     struct Document {
         count: u64,
@@ -60,7 +59,7 @@ pub(crate) async fn count(asking: Asking) -> Response {
         logs: Vec<LogAt>,
     }
     asking
-        .about_tenant(&[CUT, &["cursor"], FILTERS], |question| {
+        .about(&[CUT, &["cursor"], FILTERS], |question| {
             let filters = Filters::read(question)?;
             let walk = Walk::plan(question, &filters, Order::NewestFirst, from(question)?)?;
             let mut count = 0;
@@ -94,16 +93,16 @@ pub(crate) async fn count(asking: Asking) -> Response {
 }
 
 /// `GET /v1/tenants/{tenant}/decisions/{id}`
-pub(crate) async fn one(asking: Asking) -> Response {
+pub(crate) async fn one(asking: Asking<Tenant>) -> Response {
     asking
-        .about_tenant(&[CUT], |question| document(question, question.segment("id")))
+        .about(&[CUT], |question| document(question, question.segment("id")))
         .await
 }
 
 /// `GET /v1/tenants/{tenant}/decision?id=`: the same, of whatever id.
-pub(crate) async fn named(asking: Asking) -> Response {
+pub(crate) async fn named(asking: Asking<Tenant>) -> Response {
     asking
-        .about_tenant(&[CUT, ID], |question| {
+        .about(&[CUT, ID], |question| {
             document(question, question.params.required("id")?)
         })
         .await

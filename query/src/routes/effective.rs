@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use serde::Serialize;
+use verdict_edge::{Answer, CUT, Policies, Problem};
 use verdict_fold::{self as fold, Comparison, Effective, Evidence as _, Run, SeriesKey};
 use verdict_schemas::{Environment, EnvironmentPattern, Layer, PolicyName, Scope, TenantId, Timestamp, WorkloadId};
 
@@ -9,8 +10,6 @@ use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::evidence::with_evidence;
 use crate::late;
-use crate::params::CUT;
-use crate::problem::{Answer, Problem};
 use crate::question::Question;
 use crate::reply::Reply;
 use crate::warnings::{since_1970, unversioned};
@@ -37,7 +36,7 @@ impl Envelope {
 }
 
 /// `GET /v1/tenants/{tenant}/effective`
-pub(crate) async fn effective(asking: Asking) -> Response {
+pub(crate) async fn effective(asking: Asking<Policies>) -> Response {
     #[derive(Serialize)]
     struct Document<'a> {
         tenant: &'a TenantId,
@@ -53,7 +52,7 @@ pub(crate) async fn effective(asking: Asking) -> Response {
         warnings: Vec<String>,
     }
     asking
-        .about_tenant(&[CUT, &["environment", "workload", "at"]], |question| {
+        .about(&[CUT, &["environment", "workload", "at"]], |question| {
             let asked = moment(question)?;
             let effective = with_evidence(question, &asked.environment, &[asked.at], |evidence| {
                 Ok(fold::effective(&asked, evidence)?)
@@ -81,7 +80,7 @@ pub(crate) async fn effective(asking: Asking) -> Response {
 }
 
 /// `GET /v1/tenants/{tenant}/compare`
-pub(crate) async fn compare(asking: Asking) -> Response {
+pub(crate) async fn compare(asking: Asking<Policies>) -> Response {
     #[derive(Serialize)]
     struct Document<'a> {
         tenant: &'a TenantId,
@@ -96,7 +95,7 @@ pub(crate) async fn compare(asking: Asking) -> Response {
         comparison: Comparison,
     }
     asking
-        .about_tenant(&[CUT, &["environment", "workload", "at", "with"]], |question| {
+        .about(&[CUT, &["environment", "workload", "at", "with"]], |question| {
             question.params.required("with")?;
             let asked = moment(question)?;
             let with = question.params.time("with")?.unwrap_or(asked.at);
@@ -120,7 +119,7 @@ pub(crate) async fn compare(asking: Asking) -> Response {
 }
 
 /// `GET /v1/tenants/{tenant}/history`
-pub(crate) async fn history(asking: Asking) -> Response {
+pub(crate) async fn history(asking: Asking<Policies>) -> Response {
     #[derive(Serialize)]
     struct Document<'a> {
         tenant: &'a TenantId,
@@ -149,7 +148,7 @@ pub(crate) async fn history(asking: Asking) -> Response {
         recorded_late_by_ms: Option<u64>,
     }
     asking
-        .about_tenant(
+        .about(
             &[CUT, &["layer", "environment", "workload", "policy", "from", "to"]],
             |question| {
                 let series = series(question)?;

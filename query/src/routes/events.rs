@@ -5,17 +5,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use uuid::Uuid;
+use verdict_edge::{Accept, Answer, CUT, Code, Problem, Tenant};
 use verdict_schemas::{EventId, Timestamp};
 use verdict_store::{EventRecord, Flag, LeafIndex, Record};
 
 use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::item::{EventItem, event_at};
-use crate::params::CUT;
-use crate::problem::{Answer, Code, Problem};
 use crate::question::Question;
 use crate::received::{self, Received};
-use crate::reply::{Accept, Reply};
+use crate::reply::Reply;
 
 /// An event, what became of it, and its proof.
 #[derive(Serialize)]
@@ -61,9 +60,9 @@ pub(crate) struct Proof {
 }
 
 /// `GET /v1/tenants/{tenant}/events/{event_id}`
-pub(crate) async fn one(asking: Asking) -> Response {
+pub(crate) async fn one(asking: Asking<Tenant>) -> Response {
     asking
-        .about_tenant(&[CUT], |question| {
+        .about(&[CUT], |question| {
             let text = question.segment("event_id");
             let id = Uuid::try_parse(text).map_err(|_| Problem::invalid("event_id", text, "it must be a UUID"))?;
             let unknown = || Problem::new(Code::NotFound, format!("no event `{id}` is in the log as of this cut"));

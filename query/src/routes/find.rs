@@ -3,14 +3,11 @@
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use uuid::Uuid;
+use verdict_edge::{Answer, ID, NoLog, Params, access::Role, percent};
 use verdict_schemas::{Body, EventId, Interpretation, RolloutId, TenantId, Timestamp, TraceId};
-use verdict_store::access::Role;
 use verdict_store::{Index, LogInfo, LogName, Order, Snapshot, TimeRange};
 
 use crate::ask::Asking;
-use crate::params::{ID, Params};
-use crate::percent;
-use crate::problem::Answer;
 use crate::reply::Reply;
 use crate::routes::decisions::decision_of;
 
@@ -29,7 +26,7 @@ struct Found {
 }
 
 /// `GET /v1/find`
-pub(crate) async fn find(asking: Asking) -> Response {
+pub(crate) async fn find(asking: Asking<NoLog>) -> Response {
     #[derive(Serialize)]
     struct Document {
         id: String,
@@ -43,8 +40,8 @@ pub(crate) async fn find(asking: Asking) -> Response {
     };
     asking
         .alone(move |state, caller| {
-            let known_at = state.store.horizon();
-            let snapshot = state.store.snapshot();
+            let known_at = state.edge.store().horizon();
+            let snapshot = state.edge.store().snapshot();
             let mut logs = snapshot.logs()?;
             logs.retain(|log| log.name.tenant().is_some_and(|tenant| caller.may(Role::Read, tenant)));
             logs.sort_by(|one, other| one.name.cmp(&other.name));

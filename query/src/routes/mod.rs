@@ -5,7 +5,6 @@ pub(crate) mod decisions;
 pub(crate) mod effective;
 pub(crate) mod events;
 pub(crate) mod find;
-pub(crate) mod health;
 pub(crate) mod names;
 pub(crate) mod objects;
 pub(crate) mod quarantine;

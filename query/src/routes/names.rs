@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use axum::response::Response;
 use serde::Serialize;
+use verdict_edge::{CUT, Tenant};
 use verdict_fold::Evidence as _;
 use verdict_schemas::{Environment, EnvironmentPattern, PolicyName, Scope, TenantId, Timestamp};
 
 use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::evidence::{Intents, with_evidence};
-use crate::params::CUT;
 use crate::reply::Reply;
 use crate::routes::agents::environments;
 
@@ -28,9 +28,9 @@ struct Document<'a> {
 }
 
 /// `GET /v1/tenants/{tenant}/names`
-pub(crate) async fn names(asking: Asking) -> Response {
+pub(crate) async fn names(asking: Asking<Tenant>) -> Response {
     asking
-        .about_tenant(&[CUT], |question| {
+        .about(&[CUT], |question| {
             let observed = environments(question)?;
             let mut policies = BTreeSet::new();
             for environment in &observed {

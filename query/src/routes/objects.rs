@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use serde::Serialize;
+use verdict_edge::{Answer, CUT, Code, ID, Problem, Tenant};
 use verdict_fold as fold;
 use verdict_schemas::{Body, EventId, Json, ObjectChanged, ReconciliationReported, Timestamp, TypedId};
 use verdict_store::{Index, Order, TimeRange};
@@ -9,8 +10,6 @@ use verdict_store::{Index, Order, TimeRange};
 use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::item::event_at;
-use crate::params::{CUT, ID};
-use crate::problem::{Answer, Code, Problem};
 use crate::question::Question;
 use crate::reply::Reply;
 
@@ -129,18 +128,18 @@ impl Observed {
 }
 
 /// `GET /v1/tenants/{tenant}/objects/{kind}/{id}`
-pub(crate) async fn one(asking: Asking) -> Response {
+pub(crate) async fn one(asking: Asking<Tenant>) -> Response {
     asking
-        .about_tenant(&[CUT, &["at"]], |question| {
+        .about(&[CUT, &["at"]], |question| {
             document(question, question.segment("kind"), question.segment("id"))
         })
         .await
 }
 
 /// `GET /v1/tenants/{tenant}/object?kind=&id=`: the same, of whatever id.
-pub(crate) async fn named(asking: Asking) -> Response {
+pub(crate) async fn named(asking: Asking<Tenant>) -> Response {
     asking
-        .about_tenant(&[CUT, &["at", "kind"], ID], |question| {
+        .about(&[CUT, &["at", "kind"], ID], |question| {
             let params = &question.params;
             document(question, params.required("kind")?, params.required("id")?)
         })

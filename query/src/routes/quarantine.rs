@@ -4,14 +4,13 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use verdict_edge::{Answer, AnyLog, CUT, Code, LIST, Problem};
 use verdict_schemas::{Json, SchemaRef, Timestamp};
 use verdict_store::{Flag, LeafIndex, Record, RouteFlag};
 
 use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::item::{PositionItem, Stamp, one_line, provenance};
-use crate::params::{CUT, LIST};
-use crate::problem::{Answer, Code, Problem};
 use crate::question::{Question, Rest};
 use crate::received::{Received, Refused};
 use crate::reply::Reply;
@@ -133,9 +132,9 @@ impl From<Flag> for Why {
 }
 
 /// `GET /v1/tenants/{tenant}/quarantine`; an admin may also name `_unrouted.<partition>`.
-pub(crate) async fn list(asking: Asking) -> Response {
+pub(crate) async fn list(asking: Asking<AnyLog>) -> Response {
     asking
-        .about_log(&[CUT, LIST, &["flag"]], |question| {
+        .about(&[CUT, LIST, &["flag"]], |question| {
             let wanted = question.params.one_of("flag", &FLAGS)?;
             let (order, limit, from) = (order(question)?, question.limit()?, from(question)?);
             let Some(log) = question.cut.own.id else {
@@ -164,7 +163,7 @@ pub(crate) async fn list(asking: Asking) -> Response {
 }
 
 /// `GET /v1/tenants/{tenant}/quarantine/{index}`: one of them, with all that was received, and its proof.
-pub(crate) async fn one(asking: Asking) -> Response {
+pub(crate) async fn one(asking: Asking<AnyLog>) -> Response {
     #[derive(Serialize)]
     struct Document {
         #[serde(flatten)]
@@ -176,7 +175,7 @@ pub(crate) async fn one(asking: Asking) -> Response {
         logs: Vec<LogAt>,
     }
     asking
-        .about_log(&[CUT], |question| {
+        .about(&[CUT], |question| {
             let text = question.segment("index");
             let index = text.parse().map(LeafIndex);
             let index = index.map_err(|_| Problem::invalid("index", text, "it must be the index of a record"))?;

@@ -5,6 +5,7 @@
 
 use axum::response::Response;
 use serde::Serialize;
+use verdict_edge::{Answer, CUT, Code, ID, LIST, Problem, Tenant};
 use verdict_fold::{IntentCut, RolloutStatus, StandingRollout, rollout_status};
 use verdict_schemas::{
     Environment, EnvironmentPattern, EventId, Labels, PolicyName, RolloutId, Scope, TenantId, Timestamp, Version,
@@ -14,8 +15,6 @@ use crate::ask::Asking;
 use crate::cut::LogAt;
 use crate::evidence::{Intents, with_evidence};
 use crate::late::recorded_late_by_ms;
-use crate::params::{CUT, ID, LIST};
-use crate::problem::{Answer, Code, Problem};
 use crate::question::Question;
 use crate::reply::Reply;
 use crate::routes::agents::environments;
@@ -82,9 +81,9 @@ struct Standing {
 }
 
 /// `GET /v1/tenants/{tenant}/rollouts`
-pub(crate) async fn list(asking: Asking) -> Response {
+pub(crate) async fn list(asking: Asking<Tenant>) -> Response {
     asking
-        .about_tenant(&[CUT, LIST, &["policy", "environment", "at"]], |question| {
+        .about(&[CUT, LIST, &["policy", "environment", "at"]], |question| {
             let (limit, order) = (question.limit()?, order(question)?);
             let policy = question.params.text("policy");
             let environment = question
@@ -122,18 +121,18 @@ pub(crate) async fn list(asking: Asking) -> Response {
 }
 
 /// `GET /v1/tenants/{tenant}/rollouts/{id}`
-pub(crate) async fn one(asking: Asking) -> Response {
+pub(crate) async fn one(asking: Asking<Tenant>) -> Response {
     asking
-        .about_tenant(&[CUT, &["environment", "at"]], |question| {
+        .about(&[CUT, &["environment", "at"]], |question| {
             document(question, question.segment("id"))
         })
         .await
 }
 
 /// `GET /v1/tenants/{tenant}/rollout?id=`: the same, of whatever id.
-pub(crate) async fn named(asking: Asking) -> Response {
+pub(crate) async fn named(asking: Asking<Tenant>) -> Response {
     asking
-        .about_tenant(&[CUT, &["environment", "at"], ID], |question| {
+        .about(&[CUT, &["environment", "at"], ID], |question| {
             document(question, question.params.required("id")?)
         })
         .await

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use axum::response::Response;
 use serde::Serialize;
+use verdict_edge::{Answer, CUT, Tenant};
 use verdict_schemas::Timestamp;
 use verdict_store::{Coverage, KafkaPartition, SourceReport};
 
 use crate::ask::Asking;
-use crate::params::CUT;
-use crate::problem::Answer;
 use crate::question::Question;
 
 #[derive(Serialize)]
@@ -152,9 +151,9 @@ fn partitions_with_gaps(question: &Question<'_>) -> Answer<Vec<Item>> {
 }
 
 /// `GET /v1/tenants/{tenant}/sources`
-pub(crate) async fn list(asking: Asking) -> Response {
+pub(crate) async fn list(asking: Asking<Tenant>) -> Response {
     asking
-        .about_tenant(&[CUT, &["limit", "cursor"]], |question| {
+        .about(&[CUT, &["limit", "cursor"]], |question| {
             let limit = question.limit()?;
             let Some(log) = question.cut.own.id else {
                 return question.list(Vec::<Item>::new(), None);

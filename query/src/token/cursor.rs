@@ -1,11 +1,11 @@
 //! The place in a list to go on from, with the cut that the list is of.
 
+use verdict_edge::{Answer, Code, Problem};
 use verdict_schemas::Timestamp;
 use verdict_store::LogName;
 
 use super::AsOf;
 use super::sealed::{Reader, first_eight, open, seal};
-use crate::problem::{Answer, Code, Problem};
 
 const CURSOR: u8 = 4;
 const CURSOR_1: u8 = 2;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use verdict_edge::Owners;
+use verdict_edge::access::Access;
 use verdict_schemas::TenantId;
-use verdict_store::access::Access;
 
 use crate::support::{Node, Reply, decision, event, started};
 
@@ -25,7 +26,7 @@ async fn node() -> Node {
     std::fs::write(file.path(), tokens).unwrap();
     let access = Access::read(file.path()).unwrap();
     let owners = BTreeMap::from([(TenantId::parse("elsewhere").unwrap(), "https://b.example".to_owned())]);
-    let node = Node::with(access, move |state| state.with_owners(owners.clone()));
+    let node = Node::with(access, move |edge| edge.with_owners(Owners::of_tenants(owners.clone())));
     node.append(&[
         started(1, 0.0, "acme", "shared", "v1"),
         started(2, 0.0, "globex", "shared", "v2"),
@@ -108,19 +109,25 @@ async fn nobody_is_told_anything_without_a_token() {
         "/v1/tenants/nobody/effective",
         "/v1/find?id=shared",
     ] {
-        for headers in [
-            &[][..],
-            &[("authorization", "Bearer wrong")],
-            &[("authorization", "Basic b25l")],
+        for (headers, why) in [
+            (&[][..], "no token was sent"),
+            (&[("authorization", "Bearer wrong")], "none of this server's"),
+            (&[("authorization", "Basic b25l")], "no bearer token"),
         ] {
             let reply = node.send("GET", path, headers).await;
             assert_eq!(reply.problem(), "unauthenticated", "{path}");
+            assert!(reply.text().contains(why), "{}", reply.text());
             assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"verdict\"");
         }
     }
     // Two are as good as none: which of them spoke could not be said.
     let two = [("authorization", "Bearer one"), ("authorization", "Bearer all")];
-    assert_eq!(node.send("GET", "/v1/find?id=shared", &two).await.status, 401);
+    let reply = node.send("GET", "/v1/find?id=shared", &two).await;
+    assert!(
+        reply.status == 401 && reply.text().contains("more than once"),
+        "{}",
+        reply.text()
+    );
     for path in ["/healthz", "/readyz", "/problems/unauthenticated"] {
         assert_eq!(node.get(path).await.status, 200, "{path}");
     }

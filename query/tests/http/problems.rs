@@ -1,7 +1,8 @@
 //! Problems: each of the catalogue is documented, and its `type` leads to it.
 
 use std::time::Duration;
-use verdict_query::{Code, Limits};
+use verdict_edge::Code;
+use verdict_query::Limits;
 
 use crate::support::{Node, started};
 
@@ -59,8 +60,8 @@ async fn a_position_that_does_not_come_is_waited_for_and_then_said() {
 
 #[tokio::test]
 async fn a_node_that_is_not_ready_says_why() {
-    let node = Node::with(verdict_store::access::Access::open(), |state| {
-        state.with_readiness(std::sync::Arc::new(|| Err("still reading partition 3".to_owned())))
+    let node = Node::with(verdict_edge::access::Access::open(), |edge| {
+        edge.with_part("kafka", || Err("still reading partition 3".to_owned()))
     });
     let reply = node.get("/readyz").await;
     assert_eq!((reply.status.as_u16(), reply.problem().as_str()), (503, "not_ready"));

@@ -10,9 +10,10 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
-use verdict_query::{Limits, QueryState, finish, router};
+use verdict_edge::access::Access;
+use verdict_edge::{Edge, finish};
+use verdict_query::{Limits, QueryState, router};
 use verdict_schemas::Timestamp;
-use verdict_store::access::Access;
 use verdict_store::{Incoming, LogName, Options, Provenance, RawTime, SourcePosition, Store};
 
 /// A node in a temporary directory.
@@ -65,13 +66,17 @@ impl Reply {
 
 impl Node {
     pub(crate) fn new() -> Self {
-        Self::with(Access::open(), |state| state)
+        Self::with(Access::open(), |edge| edge)
     }
 
-    pub(crate) fn with(access: Access, configure: impl Fn(QueryState) -> QueryState) -> Self {
+    pub(crate) fn with(access: Access, configure: impl Fn(Edge) -> Edge) -> Self {
+        Self::configured(access, configure, Limits::default())
+    }
+
+    fn configured(access: Access, configure: impl Fn(Edge) -> Edge, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), options()).unwrap();
-        let app = app(&store, access, configure);
+        let app = app(&store, access, configure, limits);
         Self {
             store,
             app,
@@ -82,7 +87,7 @@ impl Node {
 
     /// With bounds so small that a test meets them.
     pub(crate) fn with_limits(limits: Limits) -> Self {
-        Self::with(Access::open(), move |state| state.with_limits(limits))
+        Self::configured(Access::open(), |edge| edge, limits)
     }
 
     /// Closes the store and opens it again, as after a restart.
@@ -213,12 +218,13 @@ pub(crate) fn options() -> Options {
 }
 
 fn app_of(store: &Store) -> Router {
-    app(store, Access::open(), |state| state)
+    app(store, Access::open(), |edge| edge, Limits::default())
 }
 
-fn app(store: &Store, access: Access, configure: impl Fn(QueryState) -> QueryState) -> Router {
-    let state = configure(QueryState::new(store.clone(), access));
-    finish(router(state.clone()), &state)
+fn app(store: &Store, access: Access, configure: impl Fn(Edge) -> Edge, limits: Limits) -> Router {
+    let edge = configure(Edge::new(store.clone(), access));
+    let questions = router(QueryState::new(edge.clone()).with_limits(limits));
+    finish(questions.merge(verdict_edge::router(edge.clone())), &edge)
 }
 
 async fn send(app: &Router, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {

@@ -78,12 +78,20 @@ fn command(href: &str, server: &ServerArgs) -> Option<String> {
     };
     // Whoever named a server in the environment has it there; a token is never repeated.
     let elsewhere = server.server != DEFAULT_SERVER && std::env::var_os("VERDICT_SERVER").is_none();
-    let server = if elsewhere {
-        format!(" --server {}", shell(&server.server))
-    } else {
-        String::new()
-    };
-    Some(format!("verdict{server} {asked}"))
+    let mut command = "verdict".to_owned();
+    if elsewhere {
+        command.push_str(" --server ");
+        command.push_str(&shell(&server.server));
+    }
+    if let Some(roots) = server
+        .ca_file
+        .as_ref()
+        .filter(|_| std::env::var_os("VERDICT_CA_FILE").is_none())
+    {
+        command.push_str(" --ca-file ");
+        command.push_str(&shell(&roots.to_string_lossy()));
+    }
+    Some(format!("{command} {asked}"))
 }
 
 fn show(tenant: &str, what: &str, id: &str) -> String {

@@ -1,75 +1,53 @@
-//! The HTTP/1.1 server: accepts, serves, and lets go of whoever stops talking.
+//! The listener: HTTP/1.1 and HTTP/2 on one port, with TLS or without, letting go of whoever stops talking.
 //!
-//! `axum::serve` would wait for the header of a request for ever, and each connection that begins one and stays silent
-//! costs memory and a file descriptor (slowloris). Here a connection is closed when no whole header has arrived in time,
-//! be it the first or, on a connection kept open, the next. What a body may take is the intake's affair.
+//! Each connection that begins something and stays silent costs memory and a file descriptor (slowloris). Its patience is the
+//! same everywhere, and counts anew for each step: the TLS handshake; the first request, which covers telling the versions of
+//! HTTP apart; over HTTP/1.1 the header of each further request, so that it is also how long a connection may be idle. Over
+//! HTTP/2 nobody can answer a ping in the middle of a header: who leaves one half sent is told apart from who is idle by that.
+//! What a body may take is the intake's affair.
 
-use std::future::Future;
 use std::io;
-use std::pin::pin;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 
-/// Serves until `stop`; then takes no more connections, lets the requests in flight finish, and returns.
+/// Serves until the handle says to stop; then takes no more connections, lets the requests in flight finish, and returns.
 pub(super) async fn serve(
     listener: TcpListener,
+    tls: Option<RustlsConfig>,
     router: Router,
-    header_timeout: Duration,
-    stop: impl Future<Output = ()>,
-) {
-    let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(header_timeout);
-    // Every connection holds a receiver: it is told through it to end, and seen by it to have ended.
-    let (closing, open) = watch::channel(());
-    let mut stop = pin!(stop);
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    refused(&error).await;
-                    continue;
-                }
-            },
-            () = &mut stop => break,
-        };
-        tokio::spawn(connection(server.clone(), stream, router.clone(), open.clone()));
-    }
-    drop((listener, open));
-    // Nobody listens any more: then there is nobody to tell either.
-    let _none_open = closing.send(());
-    closing.closed().await;
-}
-
-async fn connection(server: http1::Builder, stream: TcpStream, router: Router, mut closing: watch::Receiver<()>) {
-    // Answers are written whole: waiting for more to send gains nothing. A socket that refuses works all the same.
-    let _slower = stream.set_nodelay(true);
-    let mut connection = pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        _ = closing.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    patience: Duration,
+    handle: Handle<SocketAddr>,
+) -> io::Result<()> {
+    let mut server = axum_server::from_tcp(listener)?
+        .acceptor(NoDelayAcceptor::new())
+        .handle(handle)
+        .first_request_timeout(patience)
+        .accept_error_handler(failed);
+    let versions = server.http_builder();
+    versions.http1().header_read_timeout(patience);
+    // A ping is sent after one half without a frame, and waited for as long.
+    let half = patience / 2;
+    versions.http2().keep_alive_interval(half).keep_alive_timeout(half);
+    let service = router.into_make_service();
+    match tls {
+        None => server.serve(service).await,
+        Some(config) => {
+            let over_tls = |tcp| RustlsAcceptor::new(config).handshake_timeout(patience).acceptor(tcp);
+            server.map(over_tls).serve(service).await
         }
-    };
-    if let Err(error) = ended {
-        // A caller that went away, was too slow, or does not speak HTTP: its affair, not the node's.
-        tracing::debug!(%error, "a connection ended");
     }
 }
 
-/// A connection that broke before it was accepted is the caller's affair; anything else (no file descriptors left) passes
-/// only if somebody waits.
-async fn refused(error: &io::Error) {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        tracing::error!(%error, "no connection can be accepted");
-        tokio::time::sleep(Duration::from_secs(1)).await;
+/// Without a peer's address nothing was accepted: no file descriptors left, perhaps. With one, a caller went away, was too
+/// slow, or has no certificate that is taken: its affair, not the node's.
+fn failed(peer: Option<&SocketAddr>, error: &io::Error) {
+    match peer {
+        None => tracing::error!(%error, "no connection can be accepted"),
+        Some(peer) => tracing::debug!(%peer, %error, "a connection did not come about"),
     }
 }

@@ -24,7 +24,7 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 pub(super) type Kafka = (Arc<KafkaHealth>, Vec<Arc<KafkaMetrics>>);
 
 /// The route, over the counters of these rooms.
-pub(super) fn router(store: Store, questions: &verdict_query::Metrics, kafka: Option<Kafka>) -> Router {
+pub(super) fn router(store: Store, questions: &verdict_edge::Metrics, kafka: Option<Kafka>) -> Router {
     let mut registry = Registry::with_prefix("verdict");
     questions.register(&mut registry);
     registry.register_collector(Box::new(Rooms { store, kafka }));

@@ -34,7 +34,7 @@ impl Opening {
     /// What is served from the beginning.
     pub(super) fn router(&self) -> Router {
         let opening = self.clone();
-        let meanwhile = verdict_query::opening(move || match opening.opened.get() {
+        let meanwhile = verdict_edge::opening(move || match opening.opened.get() {
             None => opening.catch_up.to_string(),
             Some(()) => "the store is open, and Kafka is being asked for its topics".to_owned(),
         });

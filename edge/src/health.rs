@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{Router, get};
 use serde::Serialize;
 
+use crate::Edge;
 use crate::problem::{Code, Problem, documented};
-use crate::state::QueryState;
 
 /// `GET /healthz`: the process runs and answers.
 pub(crate) async fn healthz() -> Response {
@@ -20,10 +20,10 @@ pub(crate) async fn healthz() -> Response {
 }
 
 /// `GET /readyz`: it should get requests. Not before the store has checked itself and, with Kafka, caught up.
-pub(crate) async fn readyz(State(state): State<QueryState>) -> Response {
-    match (state.ready)() {
+pub(crate) async fn readyz(State(edge): State<Edge>) -> Response {
+    match edge.readiness.check() {
         Ok(()) => {
-            let ahead = state.store.ahead_by();
+            let ahead = edge.store.ahead_by();
             let said = if ahead.as_millis() == 0 {
                 "ready\n".to_owned()
             } else {
@@ -46,7 +46,7 @@ pub fn opening(progress: impl Fn() -> String + Clone + Send + Sync + 'static) ->
 }
 
 /// `GET /problems/{code}`: what a problem's `type` refers to.
-pub(crate) async fn problem(State(state): State<QueryState>, Path(code): Path<String>) -> Response {
+pub(crate) async fn problem(Path(code): Path<String>) -> Response {
     #[derive(Serialize)]
     struct Entry {
         r#type: String,
@@ -56,18 +56,12 @@ pub(crate) async fn problem(State(state): State<QueryState>, Path(code): Path<St
         #[serde(skip_serializing_if = "Option::is_none")]
         description: Option<&'static str>,
     }
-    let own = Code::ALL
-        .iter()
-        .map(|known| (known.as_str(), known.status(), known.title()));
-    let found = own
-        .chain(state.problems.iter().copied())
-        .find(|(known, ..)| *known == code);
-    match found {
-        Some((code, status, title)) => axum::Json(Entry {
-            r#type: format!("/problems/{code}"),
-            title,
-            status: status.as_u16(),
-            description: documented(code),
+    match Code::ALL.iter().find(|known| known.as_str() == code) {
+        Some(known) => axum::Json(Entry {
+            r#type: known.type_uri(),
+            title: known.title(),
+            status: known.status().as_u16(),
+            description: documented(known.as_str()),
         })
         .into_response(),
         None => Problem::new(Code::UnknownRoute, "there is no problem of that name").into_response(),

@@ -70,6 +70,11 @@ impl Principal {
         self.roles.contains(&Role::Admin) && self.tenants == Tenants::Every
     }
 
+    /// May it send intent to this tenant, or observation? Intent changes answers and needs `control` (E5).
+    pub fn may_send(&self, tenant: &TenantId, intent: bool) -> bool {
+        self.may(if intent { Role::Control } else { Role::Emit }, tenant)
+    }
+
     fn covers(&self, tenant: &TenantId) -> bool {
         match &self.tenants {
             Tenants::Every => true,

@@ -7,25 +7,32 @@
 mod budget;
 mod collect;
 mod decode;
+mod limits;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 
-pub(crate) use budget::{Budget, Share};
-pub(crate) use collect::{Collected, collect, collect_or_hash};
-pub(crate) use decode::{Encoding, decode};
+pub use budget::{Budget, Share};
+pub use collect::{Collected, collect, collect_or_hash};
+pub use decode::{Encoding, decode};
+pub use limits::BodyLimits;
 
-use crate::IntakeLimits;
 use crate::problem::{Code, Problem};
 
 /// Why a body could not be read.
 #[derive(Debug)]
-pub(crate) enum BodyError {
+pub enum BodyError {
     /// As sent it is larger than `max`.
-    TooLarge { max: usize },
+    TooLarge {
+        /// Bytes.
+        max: usize,
+    },
     /// Decompressed it is larger than `max`.
-    TooLargeDecoded { max: usize },
+    TooLargeDecoded {
+        /// Bytes.
+        max: usize,
+    },
     /// Not what its content encoding says.
     Undecodable(String),
     /// A content encoding that is not taken.
@@ -64,21 +71,23 @@ impl From<BodyError> for Problem {
 
 /// A body, decompressed, with the memory it holds until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Received {
-    pub(crate) bytes: Bytes,
+pub struct Received {
+    /// Decompressed.
+    pub bytes: Bytes,
     /// How many bytes were sent.
-    pub(crate) sent: usize,
-    pub(crate) share: Share,
+    pub sent: usize,
+    /// The memory.
+    pub share: Share,
 }
 
 /// Reads and decompresses a body.
 ///
 /// # Errors
 /// [`BodyError`], as soon as it is known: what is larger than it may be is not read to its end.
-pub(crate) async fn read(
+pub async fn read(
     body: Body,
     headers: &HeaderMap,
-    limits: &IntakeLimits,
+    limits: &BodyLimits,
     budget: &Budget,
 ) -> Result<Received, BodyError> {
     let encoding = Encoding::of(headers)?;

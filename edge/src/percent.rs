@@ -1,7 +1,7 @@
 //! Query strings, read strictly: `application/x-www-form-urlencoded`, UTF-8, nothing replaced silently.
 
 /// Decodes one key or value: `+` is a space, `%41` a byte. `None` where an escape is cut short or the bytes are no UTF-8.
-pub(crate) fn decode(text: &str) -> Option<String> {
+pub fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -24,7 +24,7 @@ fn digit(byte: u8) -> Option<u8> {
 }
 
 /// Encodes a value so that [`decode`] gives it back, and so that it may stand in a path segment or a `Link` header.
-pub(crate) fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -1,4 +1,4 @@
-//! What goes wrong, over HTTP: RFC 9457 problem documents out of one closed catalogue.
+//! What goes wrong, over HTTP: RFC 9457 problem documents out of one closed catalogue, whichever door they come through.
 //!
 //! `type` is `/problems/<code>`, a reference that this server answers with the catalogue's own words, and is stable for
 //! ever: programs branch on it. `title` never varies with the request, `detail` does. What `detail` quotes comes from
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 macro_rules! catalogue {
     ($($(#[$doc:meta])* $variant:ident = $code:literal, $status:ident, $title:literal;)*) => {
-        /// Every problem that a question can end in. `docs/problems.md` explains each; a test holds the two together.
+        /// Every problem that a request can end in. `docs/problems.md` explains each; a test holds the two together.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum Code { $($(#[$doc])* $variant,)* }
 
@@ -22,6 +22,11 @@ macro_rules! catalogue {
             /// The last segment of `type`.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
+            }
+
+            /// `type` of a problem document.
+            pub fn type_uri(self) -> String {
+                format!("/problems/{}", self.as_str())
             }
 
             /// The HTTP status.
@@ -40,7 +45,7 @@ macro_rules! catalogue {
 catalogue! {
     /// No bearer token, or one that nobody was given.
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "a bearer token is needed";
-    /// There is no such tenant, or the caller may not read it: the two are not told apart (A7).
+    /// There is no such tenant, or the caller may not read it, or has nothing to do with it: they are not told apart (A7).
     UnknownTenant = "unknown_tenant", NOT_FOUND, "there is no such tenant, or it is none of yours";
     /// No such path.
     UnknownRoute = "unknown_route", NOT_FOUND, "there is nothing at this path";
@@ -76,6 +81,38 @@ catalogue! {
     NotReached = "not_reached", SERVICE_UNAVAILABLE, "what `after` names is not visible here yet";
     /// Nothing of that id in the cut.
     NotFound = "not_found", NOT_FOUND, "there is nothing of that id in the log as of this cut";
+    /// The environment in the path is none.
+    InvalidEnvironment = "invalid_environment", NOT_FOUND, "the path names no environment";
+    /// The caller lacks the role that what it sent needs.
+    NotAllowed = "not_allowed", FORBIDDEN, "your roles do not allow this";
+    /// A content type that is none of those taken.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "this content type is not taken";
+    /// A content encoding that is none of those taken.
+    UnsupportedEncoding = "unsupported_encoding", UNSUPPORTED_MEDIA_TYPE, "this content encoding is not taken";
+    /// More bytes than a body may have, as sent or decompressed.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "the body is larger than this node takes";
+    /// More events than one request may have.
+    TooManyEvents = "too_many_events", PAYLOAD_TOO_LARGE, "the body holds more events than this node takes at once";
+    /// Larger than one event may be.
+    EventTooLarge = "event_too_large", PAYLOAD_TOO_LARGE, "the event is larger than this node takes";
+    /// Nothing in it.
+    EmptyBody = "empty_body", BAD_REQUEST, "the body holds no event";
+    /// It can not be decompressed, or not be taken apart into events.
+    UnreadableBody = "unreadable_body", BAD_REQUEST, "the body as a whole can not be read";
+    /// It stopped arriving.
+    SlowBody = "slow_body", REQUEST_TIMEOUT, "the body stopped arriving";
+    /// One event is not what it must be; `rule` says which rule it breaks.
+    MalformedEvent = "malformed_event", UNPROCESSABLE_ENTITY, "the event is malformed";
+    /// None of the events was taken; `rejected` says why, one by one.
+    AllRefused = "all_refused", UNPROCESSABLE_ENTITY, "none of the events was taken";
+    /// As many bytes are in flight as this node has memory for.
+    Busy = "busy", SERVICE_UNAVAILABLE, "this node has no memory left for another body right now";
+    /// The store takes no records.
+    NotWritable = "not_writable", SERVICE_UNAVAILABLE, "this node takes no records";
+    /// Kept, but queries do not see it yet.
+    NotVisible = "not_visible", SERVICE_UNAVAILABLE, "the events are kept, but are not visible to queries";
+    /// Kafka did not acknowledge.
+    NotAcknowledged = "not_acknowledged", SERVICE_UNAVAILABLE, "Kafka did not acknowledge every event";
     /// The tenant's log is broken where the answer would need it.
     Unreadable = "unreadable", INTERNAL_SERVER_ERROR, "what is stored can not be read back";
     /// The node is not ready, or is going down.
@@ -99,7 +136,7 @@ pub struct Problem {
 }
 
 /// What a handler that can fail returns.
-pub(crate) type Answer<T> = Result<T, Problem>;
+pub type Answer<T> = Result<T, Problem>;
 
 impl Problem {
     /// A problem of this code; `detail` says what about this request, in one sentence, input in backticks.
@@ -132,13 +169,19 @@ impl Problem {
             .with("rule", rule)
     }
 
-    /// The one answer for a tenant that does not exist and for one that the caller may not read (A7).
-    pub fn unknown_tenant(name: &str) -> Self {
+    /// The one answer for a tenant that does not exist and for one to which the caller may not do this (A7): `read`, `send to`.
+    pub fn unknown_tenant(name: &str, may: &str) -> Self {
         let shown: String = name.chars().take(80).collect();
         Self::new(
             Code::UnknownTenant,
-            format!("`{shown}` is not a tenant that you may read"),
+            format!("`{shown}` is not a tenant that you may {may}"),
         )
+    }
+
+    /// The problem of a path that does not exist.
+    pub fn unknown_route(uri: &Uri) -> Self {
+        let path: String = uri.path().chars().take(120).collect();
+        Self::new(Code::UnknownRoute, format!("`{path}` is not a path of this service"))
     }
 
     /// What is stored can not be read: the reason goes to the node's own log, not to the caller.
@@ -168,7 +211,7 @@ impl From<verdict_fold::rows::RowsError<verdict_store::StoreError>> for Problem 
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let uri = Uri::try_from(format!("/problems/{}", self.code.as_str())).unwrap_or_default();
+        let uri = Uri::try_from(self.code.type_uri()).unwrap_or_default();
         let mut response = ProblemDetails::new()
             .with_type(uri)
             .with_title(self.code.title())
@@ -185,11 +228,34 @@ impl IntoResponse for Problem {
                     HeaderValue::from_static("Bearer realm=\"verdict\""),
                 );
             }
-            Code::NotYetKnown | Code::NotReached | Code::NotReady => {
+            Code::UnsupportedEncoding => {
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd"));
+            }
+            Code::NotYetKnown | Code::NotReached | Code::NotReady | Code::Busy | Code::NotAcknowledged => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            // Somebody has to restart the node first.
+            Code::NotWritable | Code::NotVisible => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
             }
             _ => {}
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_of_this_server_is_explained_in_one_place() {
+        let docs = include_str!("../../docs/problems.md");
+        for code in Code::ALL {
+            let (name, status) = (code.as_str(), code.status().as_u16());
+            assert!(!documented(name).unwrap_or_default().is_empty(), "{name}");
+            assert!(docs.contains(&format!("\n### `{name}` \u{2014} {status}\n")), "{name}");
+        }
+        assert_eq!(docs.matches("\n### `").count(), Code::ALL.len(), "and nothing else is");
     }
 }

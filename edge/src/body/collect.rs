@@ -5,8 +5,7 @@ use bytes::{Buf, Bytes};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 
-use super::{BodyError, Share};
-use crate::IntakeLimits;
+use super::{BodyError, BodyLimits, Share};
 
 /// Of a body that is too large, this much is kept.
 const HEAD: usize = 64 << 10;
@@ -16,18 +15,25 @@ const MOST_DRAINED: u64 = 4 << 30;
 
 /// A body, or what is left of one that is too large.
 #[derive(Debug)]
-pub(crate) enum Collected {
+pub enum Collected {
     /// All of it.
     Whole(Bytes),
     /// Larger than it may be: its first bytes, its length, its SHA-256.
-    TooLarge { head: Bytes, bytes: u64, sha256: [u8; 32] },
+    TooLarge {
+        /// The first bytes.
+        head: Bytes,
+        /// The length of it all.
+        bytes: u64,
+        /// The digest of it all.
+        sha256: [u8; 32],
+    },
 }
 
 /// Collects a body of at most `max_body_bytes`.
 ///
 /// # Errors
 /// `TooLarge` at the first byte beyond, without reading on; `Busy`, `Slow`, `Broken`.
-pub(crate) async fn collect(mut body: Body, limits: &IntakeLimits, share: &mut Share) -> Result<Bytes, BodyError> {
+pub async fn collect(mut body: Body, limits: &BodyLimits, share: &mut Share) -> Result<Bytes, BodyError> {
     let max = limits.body();
     let mut collected = Vec::new();
     while let Some(data) = next(&mut body, limits).await? {
@@ -44,11 +50,7 @@ pub(crate) async fn collect(mut body: Body, limits: &IntakeLimits, share: &mut S
 ///
 /// # Errors
 /// `Busy`, `Slow`, `Broken`; `TooLarge` beyond what any OPA sends.
-pub(crate) async fn collect_or_hash(
-    mut body: Body,
-    limits: &IntakeLimits,
-    share: &mut Share,
-) -> Result<Collected, BodyError> {
+pub async fn collect_or_hash(mut body: Body, limits: &BodyLimits, share: &mut Share) -> Result<Collected, BodyError> {
     let max = limits.body();
     let mut collected = Vec::new();
     while let Some(data) = next(&mut body, limits).await? {
@@ -81,7 +83,7 @@ pub(crate) async fn collect_or_hash(
 }
 
 /// The next piece of data; `None` at the end.
-async fn next(body: &mut Body, limits: &IntakeLimits) -> Result<Option<Bytes>, BodyError> {
+async fn next(body: &mut Body, limits: &BodyLimits) -> Result<Option<Bytes>, BodyError> {
     loop {
         let frame = tokio::time::timeout(limits.idle, body.frame())
             .await

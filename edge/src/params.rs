@@ -10,21 +10,24 @@ use crate::percent;
 use crate::problem::{Answer, Code, Problem};
 
 /// What every question about a tenant takes.
-pub(crate) const CUT: &[&str] = &["as_of", "known_at", "after"];
+pub const CUT: &[&str] = &["as_of", "known_at", "after"];
 /// Names one thing where no path could: ids are whatever their emitters chose, `..` and nothing at all included.
-pub(crate) const ID: &[&str] = &["id"];
+pub const ID: &[&str] = &["id"];
 /// What every list takes besides.
-pub(crate) const LIST: &[&str] = &["limit", "cursor", "order"];
+pub const LIST: &[&str] = &["limit", "cursor", "order"];
 
 /// The parameters given, each known and at most once.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Params {
+pub struct Params {
     given: Vec<(String, String)>,
 }
 
 impl Params {
     /// Reads a query string for a path that takes the parameters `known` (groups of them).
-    pub(crate) fn read(query: Option<&str>, known: &[&[&str]]) -> Answer<Self> {
+    ///
+    /// # Errors
+    /// 400 that names the parameter, for whatever is not taken here.
+    pub fn read(query: Option<&str>, known: &[&[&str]]) -> Answer<Self> {
         let mut given: Vec<(String, String)> = Vec::new();
         let mut unknown = Vec::new();
         for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
@@ -72,7 +75,7 @@ impl Params {
     }
 
     /// A parameter, if it is given.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+    pub fn text(&self, name: &str) -> Option<&str> {
         self.given
             .iter()
             .find(|(given, _)| given == name)
@@ -80,19 +83,28 @@ impl Params {
     }
 
     /// A parameter that must be given.
-    pub(crate) fn required(&self, name: &str) -> Answer<&str> {
+    ///
+    /// # Errors
+    /// 400 where it is not.
+    pub fn required(&self, name: &str) -> Answer<&str> {
         self.text(name).ok_or_else(|| {
             Problem::new(Code::MissingParameter, format!("`{name}` is required")).with("parameter", name)
         })
     }
 
     /// A time: RFC 3339 (E1).
-    pub(crate) fn time(&self, name: &str) -> Answer<Option<Timestamp>> {
+    ///
+    /// # Errors
+    /// 400 for what is none.
+    pub fn time(&self, name: &str) -> Answer<Option<Timestamp>> {
         self.text(name).map(|value| parse_time(name, value)).transpose()
     }
 
     /// A whole number from `least` to `most`.
-    pub(crate) fn number<N>(&self, name: &str, least: N, most: N) -> Answer<Option<N>>
+    ///
+    /// # Errors
+    /// 400 for what is none, or beyond the bounds.
+    pub fn number<N>(&self, name: &str, least: N, most: N) -> Answer<Option<N>>
     where
         N: FromStr + PartialOrd + std::fmt::Display + Copy,
     {
@@ -110,7 +122,10 @@ impl Params {
     }
 
     /// One of a closed set.
-    pub(crate) fn one_of<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Answer<Option<T>> {
+    ///
+    /// # Errors
+    /// 400 for one that is not in it.
+    pub fn one_of<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Answer<Option<T>> {
         let Some(value) = self.text(name) else { return Ok(None) };
         let chosen = choices
             .iter()
@@ -123,7 +138,7 @@ impl Params {
     }
 
     /// What was given, sorted by name, less `except`: what a cursor is bound to, and what a `Link` repeats.
-    pub(crate) fn others(&self, except: &[&str]) -> Vec<(&str, &str)> {
+    pub fn others(&self, except: &[&str]) -> Vec<(&str, &str)> {
         let mut others: Vec<(&str, &str)> = self
             .given
             .iter()
@@ -136,7 +151,10 @@ impl Params {
 }
 
 /// Parses a time. A `+` that its sender did not encode arrives as a space: before the offset nothing else can be meant.
-pub(crate) fn parse_time(name: &str, value: &str) -> Answer<Timestamp> {
+///
+/// # Errors
+/// 400 for what is none.
+fn parse_time(name: &str, value: &str) -> Answer<Timestamp> {
     let repaired = value
         .rsplit_once(' ')
         .filter(|(time, offset)| time.contains(':') && offset.contains(':'));

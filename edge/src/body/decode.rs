@@ -18,9 +18,12 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// How a body is compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Encoding {
+pub enum Encoding {
+    /// Not at all.
     Identity,
+    /// RFC 1952.
     Gzip,
+    /// RFC 8878.
     Zstd,
 }
 
@@ -29,7 +32,7 @@ impl Encoding {
     ///
     /// # Errors
     /// `Encoding` for any other, and for several on top of each other, which nobody needs and bombs like.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, BodyError> {
+    pub fn of(headers: &HeaderMap) -> Result<Self, BodyError> {
         let mut encoding = Self::Identity;
         for (i, value) in headers.get_all(header::CONTENT_ENCODING).iter().enumerate() {
             let name = String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase();
@@ -49,7 +52,7 @@ impl Encoding {
 ///
 /// # Errors
 /// `TooLargeDecoded` as soon as it is more; `Undecodable` when the bytes are not what the encoding says; `Busy`.
-pub(crate) async fn decode(encoding: Encoding, sent: Bytes, max: usize, share: &mut Share) -> Result<Bytes, BodyError> {
+pub async fn decode(encoding: Encoding, sent: Bytes, max: usize, share: &mut Share) -> Result<Bytes, BodyError> {
     let mut decoder: Box<dyn Read + Send> = match encoding {
         Encoding::Identity if sent.len() > max => return Err(BodyError::TooLargeDecoded { max }),
         _ if sent.is_empty() => return Ok(sent),

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::BodyError;
-use crate::IntakeLimits;
+use super::{BodyError, BodyLimits};
 
 /// One permit, in bytes: fine enough, and the largest sensible budget fits the semaphore's count.
 const UNIT: usize = 4 << 10;
@@ -14,13 +13,14 @@ const UNIT: usize = 4 << 10;
 /// What all requests share. A request that wants more than is left waits, and is answered 503 when it waited too long;
 /// so two large ones that wait for each other end too.
 #[derive(Clone, Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     permits: Arc<Semaphore>,
     patience: Duration,
 }
 
 impl Budget {
-    pub(crate) fn new(limits: &IntakeLimits) -> Self {
+    /// A budget within these limits.
+    pub fn new(limits: &BodyLimits) -> Self {
         // A largest request must fit, or it could never be taken: as sent, decompressed, mapped (twice that), roundings.
         let least = limits
             .body()
@@ -39,7 +39,7 @@ impl Budget {
     }
 
     /// A request's share, nothing in it yet.
-    pub(crate) fn share(&self) -> Share {
+    pub fn share(&self) -> Share {
         Share {
             budget: self.clone(),
             held: None,
@@ -49,7 +49,7 @@ impl Budget {
 
 /// What one request holds. Given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub struct Share {
     budget: Budget,
     held: Option<OwnedSemaphorePermit>,
 }
@@ -59,7 +59,7 @@ impl Share {
     ///
     /// # Errors
     /// `Busy` when that much does not become free in time.
-    pub(crate) async fn take(&mut self, bytes: usize) -> Result<(), BodyError> {
+    pub async fn take(&mut self, bytes: usize) -> Result<(), BodyError> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| BodyError::Busy)?;
         let waited = Arc::clone(&self.budget.permits).acquire_many_owned(units);
         let taken = tokio::time::timeout(self.budget.patience, waited).await;
@@ -75,7 +75,7 @@ impl Share {
     ///
     /// # Errors
     /// `Busy` as of [`Share::take`].
-    pub(crate) async fn room(&mut self, buffer: &mut Vec<u8>, more: usize, most: usize) -> Result<(), BodyError> {
+    pub async fn room(&mut self, buffer: &mut Vec<u8>, more: usize, most: usize) -> Result<(), BodyError> {
         let needed = buffer.len() + more;
         if needed > buffer.capacity() {
             // Doubling keeps the copying linear; the first step fits most requests.
@@ -93,12 +93,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_does_not_fit_waits_and_is_refused_and_fits_again_later() {
-        let limits = IntakeLimits {
+        let limits = BodyLimits {
             max_body_bytes: 8 << 10,
             max_decoded_bytes: 8 << 10,
             max_in_flight_bytes: 0,
             patience: Duration::from_millis(5),
-            ..IntakeLimits::default()
+            ..BodyLimits::default()
         };
         let budget = Budget::new(&limits);
         let mut first = budget.share();
