@@ -7,7 +7,7 @@
 //! name = "payments-emitter"            # goes with every record it sends, as its provenance
 //! sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"   # printf %s TOKEN | sha256sum
 //! tenants = ["acme"]                   # or ["*"]
-//! roles = ["emit"]                     # emit, control, read, admin
+//! roles = ["emit"]                     # emit, control, read, admin; node for the nodes themselves
 //! ```
 //!
 //! A7: what a caller may not read, it can not tell from what does not exist.
@@ -16,12 +16,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use verdict_schemas::TenantId;
+use verdict_schemas::{InvalidTenant, TenantId};
+
+use crate::percent;
 
 /// What a caller may do in its tenants.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Send observation.
@@ -32,6 +34,8 @@ pub enum Role {
     Read,
     /// Everything, the node's own affairs too.
     Admin,
+    /// Another node of the same system: nothing by itself, and whatever those may do on whose behalf it asks.
+    Node,
 }
 
 /// A caller, after its token was recognised.
@@ -40,6 +44,16 @@ pub struct Principal {
     /// The token's name; `None` for the anonymous caller of a server without a token file.
     pub name: Option<Arc<str>>,
     tenants: Tenants,
+    roles: Vec<Role>,
+    forwarded: bool,
+}
+
+/// What one node tells another of the caller on whose behalf it asks.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    name: Option<String>,
+    tenants: Vec<String>,
     roles: Vec<Role>,
 }
 
@@ -56,7 +70,53 @@ impl Principal {
             name: None,
             tenants: Tenants::Every,
             roles: vec![Role::Admin],
+            forwarded: false,
         }
+    }
+
+    /// Does another node ask, on this caller's behalf? Such a request is answered here or not at all, and never sent on.
+    pub fn is_forwarded(&self) -> bool {
+        self.forwarded
+    }
+
+    /// What another node is told of this caller; ASCII that may stand in a header.
+    pub(crate) fn claims(&self) -> String {
+        let tenants = match &self.tenants {
+            Tenants::Every => vec!["*".to_owned()],
+            Tenants::Of(tenants) => tenants.iter().map(ToString::to_string).collect(),
+        };
+        let claims = Claims {
+            name: self.name.as_deref().map(str::to_owned),
+            tenants,
+            roles: self.roles.clone(),
+        };
+        // Strings in lists: it can not fail.
+        percent::encode(&serde_json::to_string(&claims).unwrap_or_default())
+    }
+
+    /// The caller on whose behalf this node asks, within what the node itself may be asked about. `None` where this is no
+    /// node, or says nothing that can be read.
+    pub(crate) fn on_behalf(&self, claims: &str) -> Option<Self> {
+        // A server without a token file lets everyone do everything as it is.
+        if !self.roles.contains(&Role::Node) && self.name.is_some() {
+            return None;
+        }
+        let claims: Claims = serde_json::from_str(&percent::decode(claims)?).ok()?;
+        let claimed = tenants(&claims.tenants).ok()?;
+        let tenants = match (&self.tenants, claimed) {
+            (Tenants::Every, claimed) => claimed,
+            (of, Tenants::Every) => of.clone(),
+            (Tenants::Of(own), Tenants::Of(mut claimed)) => {
+                claimed.retain(|tenant| own.contains(tenant));
+                Tenants::Of(claimed)
+            }
+        };
+        Some(Self {
+            name: claims.name.map(Arc::from),
+            tenants,
+            roles: claims.roles,
+            forwarded: true,
+        })
     }
 
     /// May it do what `role` allows, in this tenant? Any reader of a tenant may read `_platform`.
@@ -171,16 +231,12 @@ impl Access {
                      `printf %s TOKEN | sha256sum`"
                 )));
             }
-            let tenants = if entry.tenants.iter().any(|t| t == "*") {
-                Tenants::Every
-            } else {
-                let parsed: Result<Vec<_>, _> = entry.tenants.iter().map(|t| TenantId::parse(t)).collect();
-                Tenants::Of(parsed.map_err(|e| wrong(format!("token `{name}`: `tenants`: {e}")))?)
-            };
+            let tenants = tenants(&entry.tenants).map_err(|e| wrong(format!("token `{name}`: `tenants`: {e}")))?;
             let principal = Principal {
                 name: Some(name.as_str().into()),
                 tenants,
                 roles: entry.roles,
+                forwarded: false,
             };
             if by_digest.insert(digest, principal).is_some() {
                 return Err(wrong(format!("token `{name}`: its `sha256` stands twice in the file")));
@@ -204,6 +260,18 @@ impl Access {
         let digest: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
         by_digest.get(&digest).cloned()
     }
+}
+
+fn tenants(named: &[String]) -> Result<Tenants, InvalidTenant> {
+    if named.iter().any(|name| name == "*") {
+        return Ok(Tenants::Every);
+    }
+    Ok(Tenants::Of(
+        named
+            .iter()
+            .map(|name| TenantId::parse(name))
+            .collect::<Result<_, _>>()?,
+    ))
 }
 
 #[cfg(test)]
@@ -231,6 +299,38 @@ mod tests {
         assert!(access.authenticate(Some("Bearer wrong")).is_none());
         assert!(access.authenticate(Some("Basic s3cret")).is_none());
         assert!(access.authenticate(None).is_none());
+    }
+
+    #[test]
+    fn a_node_asks_on_behalf_of_its_callers_and_of_nobody_else() {
+        let entry = |name: &str, tenants: &str, role: &str| {
+            let digest = hex::encode(Sha256::digest(name.as_bytes()));
+            format!("[[token]]\nname='{name}'\nsha256='{digest}'\ntenants=[{tenants}]\nroles=['{role}']\n")
+        };
+        let entries = [
+            entry("node", "'*'", "node"),
+            entry("limited", "'acme', 'initech'", "node"),
+            entry("r\u{e9}ader", "'acme', 'globex'", "read"),
+            entry("admin", "'*'", "admin"),
+        ];
+        let access = file(&entries.concat()).unwrap();
+        let known = |name: &str| access.authenticate(Some(&format!("Bearer {name}"))).unwrap();
+        let (acme, globex) = (TenantId::parse("acme").unwrap(), TenantId::parse("globex").unwrap());
+        let claims = known("r\u{e9}ader").claims();
+        assert!(claims.is_ascii());
+
+        let node = known("node");
+        assert!(!node.may(Role::Read, &acme) && !node.may(Role::Emit, &acme) && !node.is_admin());
+        let reader = node.on_behalf(&claims).unwrap();
+        assert!(reader.is_forwarded() && reader.name.as_deref() == Some("r\u{e9}ader"));
+        assert!(reader.may(Role::Read, &acme) && reader.may(Role::Read, &globex) && !reader.may(Role::Emit, &acme));
+        let within = known("limited").on_behalf(&claims).unwrap();
+        assert!(within.may(Role::Read, &acme) && !within.may(Role::Read, &globex));
+        let all = known("limited").on_behalf(&known("admin").claims()).unwrap();
+        assert!(all.may(Role::Read, &acme) && !all.may(Role::Read, &globex) && !all.is_admin());
+        // Not even an admin speaks for others; and nonsense speaks for nobody.
+        assert!(known("admin").on_behalf(&claims).is_none());
+        assert!(node.on_behalf("%7B%7D").is_none() && node.on_behalf("%").is_none());
     }
 
     #[test]

@@ -18,6 +18,8 @@ mod metrics;
 mod need;
 mod owners;
 mod params;
+mod partition;
+mod peers;
 pub mod percent;
 mod problem;
 mod readiness;
@@ -33,8 +35,10 @@ pub use accept::Accept;
 pub use health::opening;
 pub use metrics::Metrics;
 pub use need::{Admitted, Answerable, AnyLog, Need, NoLog, Policies, Reporting, Sending, Tenant, caller};
-pub use owners::Owners;
+pub use owners::{Holder, Owners, Share};
 pub use params::{CUT, ID, LIST, Params};
+pub use partition::partition_of;
+pub use peers::{Peers, Sent};
 pub use problem::{Answer, Code, Problem, documented};
 pub use readiness::Readiness;
 pub use turns::Turns;
@@ -47,6 +51,7 @@ pub struct Edge {
     store: Store,
     access: Access,
     owners: Owners,
+    peers: Option<Peers>,
     readiness: Readiness,
     metrics: Metrics,
 }
@@ -71,6 +76,7 @@ impl Edge {
             store,
             access,
             owners: Owners::default(),
+            peers: None,
             metrics: Metrics::default(),
         }
     }
@@ -79,6 +85,13 @@ impl Edge {
     #[must_use]
     pub fn with_owners(mut self, owners: Owners) -> Self {
         self.owners = owners;
+        self
+    }
+
+    /// With a way to them, for what is sent on from node to node.
+    #[must_use]
+    pub fn with_peers(mut self, peers: Peers) -> Self {
+        self.peers = Some(peers);
         self
     }
 
@@ -106,6 +119,11 @@ impl Edge {
     /// What other nodes hold.
     pub fn owners(&self) -> &Owners {
         &self.owners
+    }
+
+    /// The way to them, if there is one.
+    pub fn peers(&self) -> Option<&Peers> {
+        self.peers.as_ref()
     }
 
     /// What requests cost, to be registered for `/metrics`.

@@ -18,6 +18,7 @@ use verdict_store::{LogName, Snapshot, StoreError};
 
 use crate::HasEdge;
 use crate::access::{Access, Principal, Role};
+use crate::peers::ON_BEHALF_OF;
 use crate::problem::{Answer, Code, Problem};
 
 /// What a route needs of its caller and of what its path names as `{tenant}`.
@@ -164,16 +165,25 @@ fn concerned(caller: &Principal, name: &str) -> Answer<TenantId> {
     if concerned { Ok(tenant) } else { Err(unknown()) }
 }
 
-/// The caller of a request.
+/// The caller of a request: whoever sent it, or on whose behalf another node did.
 ///
 /// # Errors
-/// 401 without a token that is known, and with two: which of them was meant is nobody's to guess.
+/// 403 for whoever is no node and asks on behalf of others; 401 without a token that is known, and with two: which of them was meant is nobody's to guess.
 pub fn caller(access: &Access, headers: &HeaderMap) -> Answer<Principal> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let one = given.next().map(HeaderValue::to_str).transpose().ok();
     let one = one.filter(|_| given.next().is_none());
-    one.and_then(|authorization| access.authenticate(authorization))
-        .ok_or_else(|| Problem::new(Code::Unauthenticated, unauthenticated(headers)))
+    let sender = one
+        .and_then(|authorization| access.authenticate(authorization))
+        .ok_or_else(|| Problem::new(Code::Unauthenticated, unauthenticated(headers)))?;
+    let Some(claims) = headers.get(ON_BEHALF_OF) else {
+        return Ok(sender);
+    };
+    let claims = claims.to_str().ok();
+    claims.and_then(|claims| sender.on_behalf(claims)).ok_or_else(|| {
+        let detail = "asking on behalf of others needs the role `node`, and to say readably who they are";
+        Problem::new(Code::NotAllowed, detail)
+    })
 }
 
 /// What is wrong with a request that nobody known sent. That a token is not known says nothing of those that are.

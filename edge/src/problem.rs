@@ -77,6 +77,8 @@ catalogue! {
     Reinterpreted = "reinterpreted", CONFLICT, "this node understands what `as_of` pins otherwise, and offers its own";
     /// The roots pinned by `as_of` are not those of the logs held here.
     RootMismatch = "root_mismatch", CONFLICT, "the log held here is not the one that `as_of` was made from";
+    /// The views of the log, or of `_platform`, do not hold yet what an answer needs.
+    ViewsBehind = "views_behind", SERVICE_UNAVAILABLE, "the views of this log do not hold yet what the answer needs";
     /// What `after` names did not become visible in time.
     NotReached = "not_reached", SERVICE_UNAVAILABLE, "what `after` names is not visible here yet";
     /// Nothing of that id in the cut.
@@ -109,12 +111,14 @@ catalogue! {
     Busy = "busy", SERVICE_UNAVAILABLE, "this node has no memory left for another body right now";
     /// The store takes no records.
     NotWritable = "not_writable", SERVICE_UNAVAILABLE, "this node takes no records";
-    /// Kept, but queries do not see it yet.
-    NotVisible = "not_visible", SERVICE_UNAVAILABLE, "the events are kept, but are not visible to queries";
     /// Kafka did not acknowledge.
     NotAcknowledged = "not_acknowledged", SERVICE_UNAVAILABLE, "Kafka did not acknowledge every event";
     /// The tenant's log is broken where the answer would need it.
     Unreadable = "unreadable", INTERNAL_SERVER_ERROR, "what is stored can not be read back";
+    /// The tenant is held by a node that is not known here.
+    Misdirected = "misdirected", MISDIRECTED_REQUEST, "another node holds this";
+    /// The node that holds the tenant does not answer this one.
+    OwnerUnreachable = "owner_unreachable", SERVICE_UNAVAILABLE, "the node that holds this does not answer";
     /// The node is not ready, or is going down.
     NotReady = "not_ready", SERVICE_UNAVAILABLE, "this node is not ready";
 }
@@ -231,11 +235,17 @@ impl IntoResponse for Problem {
             Code::UnsupportedEncoding => {
                 headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd"));
             }
-            Code::NotYetKnown | Code::NotReached | Code::NotReady | Code::Busy | Code::NotAcknowledged => {
+            Code::NotYetKnown
+            | Code::NotReached
+            | Code::ViewsBehind
+            | Code::NotReady
+            | Code::Busy
+            | Code::NotAcknowledged
+            | Code::OwnerUnreachable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             // Somebody has to restart the node first.
-            Code::NotWritable | Code::NotVisible => {
+            Code::NotWritable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
             }
             _ => {}

@@ -2,12 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use verdict_store::Store;
-
-/// A batch whose views take longer keeps everybody waiting: the node should get no requests.
-const STALLED: Duration = Duration::from_secs(15);
+use verdict_schemas::TenantId;
+use verdict_store::{LogName, State, Store};
 
 /// Why a part should get no requests yet; `Ok` once it should.
 type Part = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -47,21 +44,25 @@ impl Readiness {
     }
 }
 
-/// A store is ready as long as it takes records and makes them visible.
+/// A store is ready as long as it takes records, once the views of `_platform` are there, which every question reads. Those of
+/// a single log are that log's affair: questions about it say so, and metrics count them.
 pub(crate) fn of_store(store: &Store) -> impl Fn() -> Result<(), String> + Send + Sync + 'static {
     let store = store.clone();
     move || {
         if let Some(reason) = store.node_info().map_err(|error| error.to_string())?.not_writable {
             return Err(reason);
         }
-        let making = store.making_views_for();
-        if making < STALLED {
-            return Ok(());
+        let platform = store.standing(&LogName::Tenant(TenantId::platform()));
+        match platform {
+            Some(standing) if matches!(standing.state, State::Broken { .. }) => {
+                Err("the views of `_platform` are broken; the node's log says why".to_owned())
+            }
+            Some(standing) if !standing.is_whole => Err(format!(
+                "the views of `_platform` are being made: {} of {} records",
+                standing.made, standing.size
+            )),
+            _ => Ok(()),
         }
-        Err(format!(
-            "the views of one batch have been in the making for {} s: what is sent now waits behind them",
-            making.as_secs()
-        ))
     }
 }
 

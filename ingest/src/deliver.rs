@@ -51,10 +51,11 @@ impl Outgoing {
 /// What became of the records, in their order.
 #[derive(Debug)]
 pub(crate) enum Delivered {
-    /// Durable, and visible to queries.
+    /// Durable; visible to queries too, unless the views lag or are broken.
     Stored {
         results: Vec<Appended>,
         head: Option<LogHead>,
+        visible: bool,
     },
     /// Acknowledged by Kafka: (partition, offset).
     Sent(Vec<(u32, u64)>),
@@ -94,6 +95,7 @@ async fn store(store: &Store, sender: &Sender, records: Vec<Outgoing>) -> Result
     Ok(Delivered::Stored {
         results: receipt.results,
         head: receipt.logs.into_iter().find(|head| head.name == log),
+        visible: receipt.visible,
     })
 }
 
@@ -103,17 +105,13 @@ static REFUSED: Seldom = Seldom::new();
 fn not_kept(error: &AppendError) -> Problem {
     match error {
         AppendError::Refused(_) | AppendError::Closing => tracing::error!(%error, "events could not be kept"),
-        AppendError::NotWritable(_) | AppendError::WriteFailed(_) | AppendError::NotVisible(_) => {
+        AppendError::NotWritable(_) | AppendError::WriteFailed(_) => {
             if let Some(requests) = REFUSED.again(Instant::now()) {
                 tracing::error!(%error, requests, "no events can be kept: every request is refused until this node is restarted");
             }
         }
     }
     match error {
-        AppendError::NotVisible(_) => Problem::new(
-            Code::NotVisible,
-            "they will be once the node has been restarted; its log says why",
-        ),
         AppendError::NotWritable(_) => Problem::new(
             Code::NotWritable,
             "nothing of this request was kept, and nothing is until this node is restarted; its log and `/readyz` say why",

@@ -28,7 +28,6 @@ mod headers;
 mod health;
 mod horizon;
 mod metrics;
-mod partitioner;
 mod poll;
 mod producer;
 mod reader;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::http::Uri;
 use axum::response::Response;
 use verdict_edge::body::Budget;
-use verdict_edge::{Edge, HasEdge};
-use verdict_schemas::TenantId;
+use verdict_edge::{Edge, HasEdge, Holder};
+use verdict_store::LogName;
 
 use crate::opa::{Bindings, OpaSettings, RecentlyQuarantined, SingleBundles};
+use crate::sender::Sender;
 use crate::{IntakeLimits, Producer};
 
 /// What the intake stands on.
@@ -55,11 +56,19 @@ impl Shared {
     }
 
     /// Where a request goes whose tenant another node keeps. What goes through Kafka may be sent to any node.
-    pub(crate) fn elsewhere(&self, tenant: &TenantId, uri: &Uri) -> Option<Response> {
+    pub(crate) fn elsewhere(&self, sender: &Sender, uri: &Uri) -> Option<Response> {
         match self.state.sink {
-            Sink::Store => self.state.edge.owners().redirect(tenant, uri),
+            Sink::Store => {
+                let forwarded = sender.principal.is_forwarded();
+                self.holder(sender).sent_on(sender.tenant.as_str(), uri, forwarded)
+            }
             Sink::Kafka(_) => None,
         }
+    }
+
+    /// Who holds the tenant's log.
+    pub(crate) fn holder(&self, sender: &Sender) -> Holder<'_> {
+        self.state.edge.owners().holder(&LogName::Tenant(sender.tenant.clone()))
     }
 
     /// Bytes of one record, headers included: what is configured, and what Kafka takes by default.

@@ -1,7 +1,7 @@
 //! The one path that every question about a tenant takes.
 //!
 //! ```text
-//! 401 who?  ->  wait (after, known_at)  ->  404 may it?  ->  307 held elsewhere?  ->  404 is it there?
+//! 401 who?  ->  wait (after, known_at)  ->  404 may it?  ->  307, 421 held elsewhere?  ->  404 is it there?
 //!                                       ->  400 parameters?  ->  409 cut?  ->  the answer
 //! ```
 //! The order is A7: whoever may not read a tenant gets the answer, the headers and the waits of one that does not
@@ -23,7 +23,8 @@ use verdict_schemas::TenantId;
 use verdict_store::{KafkaPartition, LogName, Store, TreeSize};
 
 use crate::asked::{Asked, Wanted};
-use crate::cut::Cut;
+use crate::behind::{behind, broken, wait_for_all};
+use crate::cut::{Cut, with_platform};
 use crate::question::{Question, identity};
 use crate::reply::Reply;
 use crate::state::QueryState;
@@ -62,16 +63,14 @@ impl Asking<NoLog> {
         self.uri.query()
     }
 
-    /// Answers a question that is about no single tenant.
-    pub(crate) async fn alone<F>(self, answer: F) -> Response
+    /// Computes what is about no single tenant.
+    pub(crate) async fn alone<T, F>(self, answer: F) -> Answer<T>
     where
-        F: FnOnce(&QueryState, &Principal) -> Answer<Reply> + Send + 'static,
+        T: Send + 'static,
+        F: FnOnce(&QueryState, &Principal) -> Answer<T> + Send + 'static,
     {
         let turns = self.state.turns.clone();
-        turns
-            .take(move || answer(&self.state, &self.caller))
-            .await
-            .into_response()
+        turns.take(move || answer(&self.state, &self.caller)).await
     }
 }
 
@@ -88,7 +87,10 @@ impl<N: Answerable> Asking<N> {
         let path = self.uri.path().to_owned();
         let asked = Params::read(self.uri.query(), known)
             .and_then(|params| Ok((Asked::read(&params, &asked_of, &identity(&path, &params))?, params)));
+        // Nor is anything waited for that another node holds, whoever asks: who holds it follows from the name alone.
+        let elsewhere = self.elsewhere(&asked_of);
         let asked = match asked {
+            Ok(asked) if elsewhere.is_some() => Ok(asked),
             Ok((asked, params)) => self
                 .wait(&asked_of, log.is_ok(), &asked)
                 .await
@@ -99,12 +101,16 @@ impl<N: Answerable> Asking<N> {
             Ok(log) => log,
             Err(problem) => return problem.into_response(),
         };
-        if let LogName::Tenant(tenant) = &log
-            && let Some(redirect) = self.state.edge.owners().redirect(tenant, &self.uri)
-        {
-            return redirect;
+        if let Some(sent_on) = elsewhere {
+            return sent_on;
         }
         self.compute(log, asked, path, answer).await
+    }
+
+    /// What whoever may read the log is answered where another node holds it.
+    fn elsewhere(&self, log: &LogName) -> Option<Response> {
+        let holder = self.state.edge.owners().holder(log);
+        holder.sent_on(&log.to_string(), &self.uri, self.caller.is_forwarded())
     }
 
     /// Waits, bounded, for what the question needs: positions, a horizon, or records that another node has had already.
@@ -115,7 +121,8 @@ impl<N: Answerable> Asking<N> {
         for position in &asked.after {
             let partition = self.partition(log, position.partition)?;
             let left = until.saturating_duration_since(Instant::now());
-            if !store.wait_position(&partition, position.offset, left).await {
+            let known = store.wait_position(&partition, position.offset, left).await;
+            if !(known && wait_for_all(store, log, until).await) {
                 let detail = format!(
                     "offset {} of partition {} is not visible here yet",
                     position.offset, position.partition
@@ -126,13 +133,23 @@ impl<N: Answerable> Asking<N> {
                     .with("offset", position.offset));
             }
         }
+        let platform = LogName::Tenant(TenantId::platform());
+        let logs = if readable {
+            vec![log, &platform]
+        } else {
+            vec![&platform]
+        };
+        for log in &logs {
+            // Whatever is missing then is said when the cut is resolved.
+            let left = until.saturating_duration_since(Instant::now());
+            store.wait_visible(log, TreeSize(0), left).await;
+        }
         match &asked.wanted {
             Wanted::Newest => {}
-            Wanted::KnownAt(known_at) => wait_horizon(store, *known_at, until).await,
+            Wanted::KnownAt(known_at) => wait_horizon(store, &logs, *known_at, until).await,
             // Too short a wait is answered when the cut is resolved.
             Wanted::Pinned(as_of) if readable && store.snapshot().log(log)?.is_some() => {
-                let platform = LogName::Tenant(TenantId::platform());
-                wait_horizon(store, as_of.horizon, until).await;
+                wait_horizon(store, &logs, as_of.horizon, until).await;
                 for (log, pin) in [(log, Some(as_of.own)), (&platform, as_of.platform)] {
                     let left = until.saturating_duration_since(Instant::now());
                     store
@@ -170,7 +187,11 @@ impl<N: Answerable> Asking<N> {
         let turns = self.state.turns.clone();
         let computed = turns.take(move || {
             let store = self.state.edge.store();
-            let horizon = store.horizon();
+            let logs = with_platform(&log);
+            let logs: Vec<&LogName> = logs.iter().collect();
+            // Before the horizon, that is before the snapshot: what is whole stays so.
+            let unanswered = logs.iter().find_map(|log| behind(store, log, true));
+            let horizon = store.horizon(&logs);
             let snapshot = store.snapshot();
             // A token does not cease to be answered on other paths than that which gave it.
             let pinned = asked.as_ref().is_ok_and(|(asked, _)| asked.is_pinned());
@@ -179,12 +200,16 @@ impl<N: Answerable> Asking<N> {
                 return Err(Problem::unknown_tenant(&log.to_string(), "read"));
             }
             let (asked, params) = asked?;
+            if let Some(problem) = unanswered {
+                return Err(problem);
+            }
             let cut = Cut::resolve(&asked, &log, store, horizon, &snapshot)?;
+            let broken = logs.iter().find_map(|log| broken(store, log));
             let tenant = match log {
                 LogName::Tenant(tenant) => tenant,
                 LogName::Unrouted(_) => TenantId::platform(),
             };
-            answer(&Question {
+            let mut reply = answer(&Question {
                 store,
                 snapshot,
                 tenant,
@@ -196,19 +221,23 @@ impl<N: Answerable> Asking<N> {
                 accept: Accept::of(&self.headers),
                 path,
                 segments: self.segments,
-            })
+            })?;
+            if let Some((log, index)) = broken {
+                reply.broken(&log, index);
+            }
+            Ok(reply)
         });
         computed.await.into_response()
     }
 }
 
 /// Waits until `known_at` is within the horizon, if a commit in flight is all that keeps it out: not for the future.
-async fn wait_horizon(store: &Store, known_at: verdict_schemas::Timestamp, until: Instant) {
+async fn wait_horizon(store: &Store, logs: &[&LogName], known_at: verdict_schemas::Timestamp, until: Instant) {
     let mut visible = store.subscribe_visible();
     if known_at > Store::machine_time() {
         return;
     }
-    while store.horizon() < known_at && Instant::now() < until {
+    while store.horizon(logs) < known_at && Instant::now() < until {
         // A commit that becomes visible moves the horizon; so does, with Kafka, the end of a partition being seen.
         let moved = tokio::time::timeout(std::time::Duration::from_millis(20), visible.changed()).await;
         if matches!(moved, Ok(Err(_))) {

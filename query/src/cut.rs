@@ -15,6 +15,7 @@ use verdict_schemas::{TenantId, Timestamp};
 use verdict_store::{Hash, LogCut, LogId, LogInfo, LogName, Snapshot, Store, TreeSize};
 
 use crate::asked::{Asked, Wanted};
+use crate::behind::behind;
 use crate::token::{AsOf, Moments, Pin, RULES, has_platform};
 
 /// `settled` needs this long after `at` (SEMANTICS, constants).
@@ -59,6 +60,12 @@ impl CutLog {
     }
 }
 
+/// The logs that a question about one reads: its own, and `_platform`'s where that is joined.
+pub(crate) fn with_platform(log: &LogName) -> Vec<LogName> {
+    let platform = has_platform(log).then(|| LogName::Tenant(TenantId::platform()));
+    [Some(log.clone()), platform].into_iter().flatten().collect()
+}
+
 /// The records that an answer is computed from, and the moment it is about.
 #[derive(Clone, Debug)]
 pub(crate) struct Cut {
@@ -79,25 +86,25 @@ impl Cut {
         horizon: Timestamp,
         snapshot: &Snapshot<'_>,
     ) -> Answer<Self> {
-        let platform = LogName::Tenant(TenantId::platform());
-        let beside = has_platform(log).then_some(&platform);
+        let logs = with_platform(log);
+        let logs: Vec<&LogName> = logs.iter().collect();
+        let beside = logs.get(1).copied();
         // With Kafka the horizon is no earlier than the last recorded time, whatever the partitions' ends say.
-        let last = [Some(log), beside]
-            .into_iter()
-            .flatten()
-            .map(|name| last_of(snapshot, name));
+        let last = logs.iter().map(|name| last_of(snapshot, name));
         let last = last.collect::<Answer<Vec<_>>>()?.into_iter().max().unwrap_or(horizon);
         let whole = last.max(horizon);
         match &asked.wanted {
-            Wanted::Pinned(as_of) => Self::pinned((log, beside), asked, as_of, whole, snapshot),
+            Wanted::Pinned(as_of) => Self::pinned((log, beside), asked, as_of, whole, store, snapshot),
             Wanted::KnownAt(known_at) => {
                 let known_at = *known_at;
                 if known_at > whole {
-                    return Err(not_yet_known("known_at", known_at, whole));
+                    let lagging = logs.iter().find_map(|log| behind(store, log, false));
+                    let lagging = lagging.filter(|_| known_at <= Store::machine_time());
+                    return Err(lagging.unwrap_or_else(|| not_yet_known("known_at", known_at, whole)));
                 }
                 let own = up_to(snapshot, log, known_at)?;
                 let platform = beside.map(|name| up_to(snapshot, name, known_at)).transpose()?;
-                store.promise(known_at);
+                store.promise(known_at, &logs);
                 let moments = Moments {
                     known_at,
                     at: asked.at.unwrap_or(known_at),
@@ -108,7 +115,7 @@ impl Cut {
             Wanted::Newest => {
                 let own = newest(snapshot, log)?;
                 let platform = beside.map(|name| newest(snapshot, name)).transpose()?;
-                store.promise(whole);
+                store.promise(whole, &logs);
                 let moments = Moments {
                     known_at: whole,
                     // A clock that was ahead once must not make "now" false.
@@ -126,15 +133,24 @@ impl Cut {
         asked: &Asked,
         as_of: &AsOf,
         whole: Timestamp,
+        store: &Store,
         snapshot: &Snapshot<'_>,
     ) -> Answer<Self> {
+        let lagging = |problem| {
+            let mut logs = [Some(log), beside].into_iter().flatten();
+            logs.find_map(|log| behind(store, log, false)).unwrap_or(problem)
+        };
         if as_of.horizon > whole {
-            return Err(not_yet_known("as_of", as_of.horizon, whole));
+            return Err(lagging(not_yet_known("as_of", as_of.horizon, whole)));
         }
         let pins = [Some((log, as_of.own)), beside.zip(as_of.platform)];
         let mut logs = Vec::new();
         for (name, pin) in pins.into_iter().flatten() {
-            logs.push((held_at(snapshot, name, pin)?, pin));
+            let held = held_at(snapshot, name, pin).map_err(|problem| match problem.code() {
+                Code::NotYetKnown => lagging(problem),
+                _ => problem,
+            });
+            logs.push((held?, pin));
         }
         let moments = Moments {
             known_at: as_of.known_at,

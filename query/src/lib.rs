@@ -20,6 +20,7 @@
 
 mod ask;
 mod asked;
+mod behind;
 mod cut;
 mod evidence;
 mod filters;

@@ -18,6 +18,8 @@ pub(crate) const AS_OF: HeaderName = HeaderName::from_static("verdict-as-of");
 pub(crate) const KNOWN_AT: HeaderName = HeaderName::from_static("verdict-known-at");
 /// The content type under which the bytes of an answer in bytes were received.
 pub(crate) const CONTENT_TYPE: HeaderName = HeaderName::from_static("verdict-content-type");
+/// The log whose views can not be made past an index: what came after it is not in the answer.
+pub(crate) const BROKEN: HeaderName = HeaderName::from_static("verdict-broken");
 /// Whether everything was looked at that the page is to hold: `false` when a scan met its bound first.
 pub(crate) const COMPLETE: HeaderName = HeaderName::from_static("verdict-complete");
 
@@ -93,6 +95,11 @@ impl Reply {
             reply.header(header::LINK, &format!("<{}>; rel=\"next\"", next.target));
         }
         Ok(reply)
+    }
+
+    /// Says that the views of a log are broken at an index: the answer is from before it.
+    pub(crate) fn broken(&mut self, log: &str, index: u64) {
+        self.header(BROKEN, &format!("{log} at {index}"));
     }
 
     /// Bytes as they were received, of whatever type: nothing that a browser would open.

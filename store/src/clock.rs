@@ -1,28 +1,30 @@
-//! Time as this node records it, and the horizon: the time up to which everything is held (E3).
+//! Time as this node records it, and the horizon: the time up to which everything of a log is held and visible (E3).
 //!
 //! A question that is answered with `known_at = k` says that nothing more will be recorded at or before k. So recorded
 //! time and horizon are taken from one place:
 //!
 //! ```text
-//!     promised            in flight                 the clock
-//!  ------|--------------------|----------------------|------------> time
-//!     nothing is recorded     | the time of the oldest batch that is not visible yet:
-//!     at or before it         | the horizon ends just before it
+//!     promised            behind                    committing         the clock
+//!  ------|--------------------|----------------------|--------------------|----------> time
+//!     nothing is recorded     | of this log: the     | the time of the batch that is being
+//!     at or before it         | first record that    | committed: the horizon of every log
+//!                             | is not visible yet   | ends just before it
 //! ```
 //!
 //! [`Clock::horizon`] promises what it returns, so no batch can begin at or before it between the question's look at
 //! the clock and its look at the records. The clock of the machine may go backwards: the horizon and what is recorded
-//! do not.
+//! do not. What is held up of one log holds up no other: only a commit under way is everybody's.
 //!
-//! With Kafka the broker gives the times; the horizon is then the earliest of what the consumer says of its partitions.
+//! With Kafka the broker gives the times; the horizon is then what the consumer says of the partition that feeds the log.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use verdict_schemas::Timestamp;
 
-use crate::names::KafkaPartition;
+use crate::names::{KafkaPartition, LogId};
 
 /// SKEW (SEMANTICS, constants): how far two well-kept clocks may be apart. 2 s.
 const SKEW_US: u64 = 2_000_000;
@@ -37,10 +39,12 @@ pub(crate) struct Clock {
 #[derive(Debug)]
 struct Moments {
     promised: Timestamp,
-    /// Number and time of each batch that is not visible yet, oldest first.
-    in_flight: VecDeque<(u64, Timestamp)>,
-    /// The time of a step out of turn that is not visible yet.
-    late: Option<Timestamp>,
+    /// The time of the batch that is being committed.
+    committing: Option<Timestamp>,
+    /// The time of the first record of a log that is durable and not visible yet.
+    behind: HashMap<LogId, Timestamp, RandomState>,
+    /// The time of a step out of turn of a log that is not visible yet.
+    late: HashMap<LogId, Timestamp, RandomState>,
     /// The greatest time recorded.
     latest: Timestamp,
     /// Nothing more is recorded at or before it.
@@ -48,17 +52,37 @@ struct Moments {
     kafka: BTreeMap<KafkaPartition, Timestamp>,
 }
 
+/// What a horizon is asked of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Whose {
+    /// The logs, those that there are.
+    pub(crate) logs: Vec<LogId>,
+    /// The partitions that feed them; `None`: any may.
+    pub(crate) partitions: Option<Vec<KafkaPartition>>,
+}
+
 impl Moments {
-    fn horizon(&self, machine: Timestamp) -> Timestamp {
-        let late = self.late.map_or(Timestamp::MAX, |late| late.minus_micros(1));
-        if let Some(earliest) = self.kafka.values().min() {
-            return late.min(*earliest);
-        }
-        let whole = match self.in_flight.front() {
-            Some((_, begun)) => begun.minus_micros(1),
-            None => machine,
+    fn horizon(&self, machine: Timestamp, whose: &Whose) -> Timestamp {
+        let held = if self.kafka.is_empty() {
+            let whole = match self.committing {
+                Some(begun) => begun.minus_micros(1),
+                None => machine,
+            };
+            whole.max(self.promised)
+        } else {
+            let of =
+                |partition: &KafkaPartition| whose.partitions.as_ref().is_none_or(|those| those.contains(partition));
+            let times = self.kafka.iter().filter(|(partition, _)| of(partition));
+            // A log that no partition here feeds gets nothing.
+            times.map(|(_, time)| *time).min().unwrap_or(self.promised)
         };
-        whole.min(late).max(self.promised)
+        let first = |times: &HashMap<LogId, Timestamp, RandomState>, log| times.get(log).copied();
+        let due = whose
+            .logs
+            .iter()
+            .flat_map(|log| [first(&self.behind, log), first(&self.late, log)])
+            .flatten();
+        due.map(|due| due.minus_micros(1)).fold(held, Timestamp::min)
     }
 }
 
@@ -71,8 +95,9 @@ impl Clock {
     fn with_machine(promised: Timestamp, machine: fn() -> Timestamp) -> Self {
         let moments = Moments {
             promised,
-            in_flight: VecDeque::new(),
-            late: None,
+            committing: None,
+            behind: HashMap::default(),
+            late: HashMap::default(),
             latest: Timestamp::MIN,
             divided: Timestamp::MIN,
             kafka: BTreeMap::new(),
@@ -83,20 +108,20 @@ impl Clock {
         }
     }
 
-    /// Begins a batch: what is recorded in it is recorded at the time given, or later. Until [`Clock::end`] of its
-    /// number the horizon stays before it.
-    pub(crate) fn begin(&self, number: u64) -> Timestamp {
+    /// Begins a batch: what is recorded in it is recorded at the time given, or later. Until [`Clock::committed`] every
+    /// horizon stays before it.
+    pub(crate) fn begin(&self) -> Timestamp {
         let mut moments = self.moments.lock();
         let after = moments.promised.max(moments.divided).plus_micros(1);
         let now = (self.machine)().max(after.unwrap_or(Timestamp::MAX));
-        moments.in_flight.push_back((number, now));
+        moments.committing = Some(now);
         moments.latest = moments.latest.max(now);
         now
     }
 
-    /// Begins a step out of turn: it is taken after everything that was promised, and not before `last`. Until
-    /// [`Clock::end_late`] the horizon stays before it.
-    pub(crate) fn begin_late(&self, last: Timestamp) -> Timestamp {
+    /// Begins a step out of turn of a log: it is taken after everything that was promised, and not before `last`. Until
+    /// [`Clock::end_late`] the log's horizon stays before it.
+    pub(crate) fn begin_late(&self, log: LogId, last: Timestamp) -> Timestamp {
         let mut moments = self.moments.lock();
         let after = moments.promised.plus_micros(1).unwrap_or(Timestamp::MAX);
         let mut now = (self.machine)();
@@ -105,13 +130,13 @@ impl Clock {
             now = now.minus_micros(SKEW_US);
         }
         let now = now.max(after).max(last);
-        moments.late = Some(now);
+        moments.late.insert(log, now);
         now
     }
 
     /// The step out of turn is visible.
-    pub(crate) fn end_late(&self) {
-        self.moments.lock().late = None;
+    pub(crate) fn end_late(&self, log: LogId) {
+        self.moments.lock().late.remove(&log);
     }
 
     /// Takes note of a time that was recorded: with Kafka it is the broker's.
@@ -136,26 +161,32 @@ impl Clock {
         Duration::from_micros(u64::try_from(ahead).unwrap_or(0))
     }
 
-    /// All batches up to this number are visible.
-    pub(crate) fn end(&self, number: u64) {
-        let mut moments = self.moments.lock();
-        while moments.in_flight.front().is_some_and(|(begun, _)| *begun <= number) {
-            moments.in_flight.pop_front();
-        }
+    /// The batch is committed, and what of each log is behind was said.
+    pub(crate) fn committed(&self) {
+        self.moments.lock().committing = None;
     }
 
-    /// The time up to which everything is held and visible; promised from now on.
-    pub(crate) fn horizon(&self) -> Timestamp {
+    /// The first record of a log that is not visible was recorded at that time; `None`: all are visible.
+    pub(crate) fn set_behind(&self, log: LogId, first: Option<Timestamp>) {
         let mut moments = self.moments.lock();
-        let horizon = moments.horizon((self.machine)());
+        match first {
+            Some(first) => moments.behind.insert(log, first),
+            None => moments.behind.remove(&log),
+        };
+    }
+
+    /// The time up to which everything of these logs is held and visible; promised from now on.
+    pub(crate) fn horizon(&self, whose: &Whose) -> Timestamp {
+        let mut moments = self.moments.lock();
+        let horizon = moments.horizon((self.machine)(), whose);
         moments.promised = moments.promised.max(horizon);
         horizon
     }
 
     /// Promises that nothing will be recorded at or before `known_at` any more, as far as that is past.
-    pub(crate) fn promise(&self, known_at: Timestamp) {
+    pub(crate) fn promise(&self, known_at: Timestamp, whose: &Whose) {
         let mut moments = self.moments.lock();
-        let known_at = known_at.min(moments.horizon((self.machine)()));
+        let known_at = known_at.min(moments.horizon((self.machine)(), whose));
         moments.promised = moments.promised.max(known_at);
     }
 
@@ -164,7 +195,7 @@ impl Clock {
         self.moments.lock().promised
     }
 
-    /// With Kafka: everything of this partition up to `time` is held and visible.
+    /// With Kafka: everything of this partition up to `time` is held.
     pub(crate) fn set_kafka(&self, partition: &KafkaPartition, time: Timestamp) {
         let mut moments = self.moments.lock();
         match moments.kafka.get_mut(partition) {
@@ -195,50 +226,93 @@ mod tests {
         Timestamp::from_micros(micros).unwrap()
     }
 
+    const ACME: LogId = LogId(1);
+    const OTHER: LogId = LogId(2);
+
+    fn of(log: LogId) -> Whose {
+        Whose {
+            logs: vec![log],
+            partitions: None,
+        }
+    }
+
     #[test]
     fn nothing_is_recorded_at_or_before_a_horizon_that_was_told() {
         static NOW: AtomicI64 = AtomicI64::new(100);
         let clock = Clock::with_machine(at(0), || at(NOW.load(Ordering::Relaxed)));
-        assert_eq!(clock.begin(1), at(100));
-        assert_eq!(clock.horizon(), at(99), "a batch is in flight");
+        assert_eq!(clock.begin(), at(100));
+        assert_eq!(clock.horizon(&of(ACME)), at(99), "a batch is being committed");
+        clock.set_behind(ACME, Some(at(100)));
+        clock.committed();
         NOW.store(200, Ordering::Relaxed);
-        assert_eq!(clock.begin(2), at(200));
-        assert_eq!(clock.horizon(), at(99), "the oldest batch counts");
-        clock.end(1);
-        assert_eq!(clock.horizon(), at(199));
-        clock.end(2);
-        assert_eq!(clock.horizon(), at(200));
-        assert_eq!(clock.begin(3), at(201), "200 was told");
-        clock.end(3);
+        assert_eq!(
+            clock.horizon(&of(OTHER)),
+            at(200),
+            "what is behind of one log is behind of it alone"
+        );
+        assert_eq!(clock.begin(), at(201), "200 was told");
+        clock.set_behind(OTHER, Some(at(201)));
+        clock.committed();
+        assert_eq!(clock.horizon(&of(ACME)), at(99));
+        clock.set_behind(ACME, Some(at(150)));
+        assert_eq!(clock.horizon(&of(ACME)), at(149), "made up to there");
+        clock.set_behind(ACME, None);
+        assert_eq!(clock.horizon(&of(ACME)), at(200));
+        let both = Whose {
+            logs: vec![ACME, OTHER],
+            partitions: None,
+        };
+        NOW.store(300, Ordering::Relaxed);
+        assert_eq!(clock.horizon(&both), at(200), "the one that is behind counts");
+        clock.set_behind(OTHER, None);
+        assert_eq!(clock.horizon(&both), at(300));
         // The machine's clock goes back an hour.
         NOW.store(50, Ordering::Relaxed);
-        assert_eq!(clock.horizon(), at(200));
-        assert_eq!(clock.begin(4), at(201));
+        assert_eq!(clock.horizon(&both), at(300));
+        assert_eq!(clock.begin(), at(301));
+    }
+
+    #[test]
+    fn a_step_out_of_turn_is_taken_after_what_was_told_and_holds_up_its_log_alone() {
+        let clock = Clock::with_machine(at(0), || at(1000));
+        assert_eq!(clock.horizon(&of(ACME)), at(1000));
+        assert_eq!(clock.begin_late(ACME, at(7)), at(1001));
+        assert_eq!(clock.horizon(&of(ACME)), at(1000));
+        assert_eq!(clock.begin_late(OTHER, at(5000)), at(5000), "not before its last");
+        clock.end_late(ACME);
+        clock.end_late(OTHER);
+        assert_eq!(clock.horizon(&of(OTHER)), at(1000));
     }
 
     #[test]
     fn a_promise_reaches_no_further_than_the_horizon() {
         static NOW: AtomicI64 = AtomicI64::new(100);
         let clock = Clock::with_machine(at(40), || at(NOW.load(Ordering::Relaxed)));
-        clock.promise(at(1_000_000));
+        clock.promise(at(1_000_000), &of(ACME));
         assert_eq!(clock.promised(), at(100));
-        assert_eq!(clock.begin(1), at(101));
+        assert_eq!(clock.begin(), at(101));
     }
 
     #[test]
-    fn with_kafka_the_earliest_partition_counts() {
+    fn with_kafka_the_partitions_that_feed_the_logs_count() {
         let clock = Clock::with_machine(at(0), || at(1000));
         let partition = |partition| KafkaPartition {
             cluster: "c".into(),
             topic: "t".into(),
             partition,
         };
+        let fed_by = |partitions: &[u32]| Whose {
+            logs: vec![ACME],
+            partitions: Some(partitions.iter().map(|number| partition(*number)).collect()),
+        };
         clock.set_kafka(&partition(0), at(500));
         clock.set_kafka(&partition(1), at(300));
-        assert_eq!(clock.horizon(), at(300));
+        assert_eq!(clock.horizon(&of(ACME)), at(300), "any may feed it");
+        assert_eq!(clock.horizon(&fed_by(&[0])), at(500));
+        assert_eq!(clock.horizon(&fed_by(&[0, 1])), at(300));
         clock.set_kafka(&partition(1), at(200));
-        assert_eq!(clock.horizon(), at(300));
-        clock.set_kafka(&partition(1), at(600));
-        assert_eq!(clock.horizon(), at(500));
+        assert_eq!(clock.horizon(&fed_by(&[1])), at(300), "never backwards");
+        clock.set_behind(ACME, Some(at(400)));
+        assert_eq!(clock.horizon(&fed_by(&[0])), at(399));
     }
 }

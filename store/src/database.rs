@@ -122,13 +122,28 @@ impl Database {
 
     /// Bytes on disk, as RocksDB counts its files; the write-ahead log is not among them.
     pub(crate) fn disk_bytes(&self) -> u64 {
+        self.disk_bytes_of(&Table::ALL)
+    }
+
+    /// Bytes of the files of these tables.
+    pub(crate) fn disk_bytes_of(&self, tables: &[Table]) -> u64 {
         let size = |table: &Table| {
             let cf = self.cf(*table).ok()?;
             self.db
                 .property_int_value_cf(cf, rocksdb::properties::TOTAL_SST_FILES_SIZE)
                 .ok()?
         };
-        Table::ALL.iter().filter_map(size).sum()
+        tables.iter().filter_map(size).sum()
+    }
+
+    /// Bytes that are free on the disk, for this user.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub(crate) fn free_bytes(&self) -> Result<u64, StoreError> {
+        let path = self.db.path();
+        let disk = rustix::fs::statvfs(path).map_err(|error| StoreError::file(path, &error.into()))?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// Writes all memtables out, so that the next opening has nothing to replay.

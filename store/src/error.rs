@@ -38,6 +38,14 @@ pub enum StoreError {
         /// What was asked for.
         asked: String,
     },
+    /// There is no room on the disk to make rows anew beside those that there are.
+    #[error("to make the views of the log anew takes some {needed} bytes of the disk, and {free} are free")]
+    NoRoom {
+        /// What it takes, roughly.
+        needed: u64,
+        /// What there is.
+        free: u64,
+    },
     /// Making the views failed in a way that is a fault of ours.
     #[error("the views could not be made: {0}")]
     Views(String),
@@ -160,7 +168,7 @@ pub enum OpenError {
     Options(String),
 }
 
-/// Records were not kept, or it can not be said that they are visible.
+/// Records were not kept.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
     /// A write failed earlier, or a thread broke off. The store stays readable; it takes nothing until it is opened again.
@@ -171,9 +179,6 @@ pub enum AppendError {
     /// The write of these records failed: none of them is acknowledged; after a restart some may be there all the same.
     #[error("the records could not be written ({0}): the store takes no more until it is restarted")]
     WriteFailed(String),
-    /// The records are kept, but the views of them could not be made; they will be after a restart.
-    #[error("the records are kept, but are not visible to queries: {0}")]
-    NotVisible(String),
     /// The store is being closed.
     #[error("the store is closing")]
     Closing,

@@ -24,24 +24,54 @@ pub(crate) fn guarded<T>(thread: &'static str, work: impl FnOnce() -> Result<T, 
 #[cfg(not(test))]
 pub(crate) fn fail_point(_store: uuid::Uuid, _place: &'static str) {}
 
+/// A place in which tests have a thread panic when it is at a record.
+#[cfg(not(test))]
+pub(crate) fn fail_point_at(_store: uuid::Uuid, _place: &'static str, _index: u64) {}
+
 #[cfg(test)]
-pub(crate) use self::failing::fail_point;
+pub(crate) use self::failing::{fail_point, fail_point_at};
 
 #[cfg(test)]
 pub(crate) mod failing {
     use parking_lot::Mutex;
     use uuid::Uuid;
 
-    static ARMED: Mutex<Vec<(Uuid, &str)>> = Mutex::new(Vec::new());
+    /// Store, place, and the record if it is one record that it fails at.
+    type Armed = (Uuid, &'static str, Option<u64>);
+
+    static ARMED: Mutex<Vec<Armed>> = Mutex::new(Vec::new());
 
     /// From now on the place panics in that store.
     pub(crate) fn arm(store: Uuid, place: &'static str) {
-        ARMED.lock().push((store, place));
+        ARMED.lock().push((store, place, None));
+    }
+
+    /// From now on the place panics in that store when it is at that record.
+    pub(crate) fn arm_at(store: Uuid, place: &'static str, index: u64) {
+        ARMED.lock().push((store, place, Some(index)));
+    }
+
+    /// No place fails in that store any more.
+    pub(crate) fn disarm(store: Uuid) {
+        ARMED.lock().retain(|(armed, ..)| *armed != store);
+    }
+
+    /// Does that place fail?
+    pub(crate) fn is_armed(store: Uuid, place: &str) -> bool {
+        ARMED
+            .lock()
+            .iter()
+            .any(|(of, armed, _)| *of == store && *armed == place)
     }
 
     pub(crate) fn fail_point(store: Uuid, place: &'static str) {
-        let armed = ARMED.lock().contains(&(store, place));
+        let armed = ARMED.lock().contains(&(store, place, None));
         assert!(!armed, "the fail point `{place}`");
+    }
+
+    pub(crate) fn fail_point_at(store: Uuid, place: &'static str, index: u64) {
+        let armed = ARMED.lock().contains(&(store, place, Some(index)));
+        assert!(!armed, "the fail point `{place}` at {index}");
     }
 }
 
@@ -66,12 +96,19 @@ mod tests {
 
     /// Whoever waits is told, whoever comes later is told, the store says why, and what was acknowledged is there after
     /// the next opening.
-    fn breaks_at(place: &'static str, first: impl Fn(&Result<(), AppendError>) -> bool) {
+    fn breaks_at(place: &'static str, first: impl Fn(&Result<bool, AppendError>) -> bool) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Options::default()).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let append = |value| runtime.block_on(store.append(vec![record(value)])).map(drop);
-        append("{}").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let append = |value| {
+            runtime
+                .block_on(store.append(vec![record(value)]))
+                .map(|receipt| receipt.visible)
+        };
+        assert!(append("{}").unwrap());
         arm(store.shared().id, place);
         let told = append("[]");
         assert!(first(&told), "{told:?}");
@@ -97,8 +134,8 @@ mod tests {
     }
 
     #[test]
-    fn a_maker_of_views_that_panics_leaves_nobody_waiting() {
-        breaks_at("views", |told| matches!(told, Err(AppendError::NotVisible(_))));
+    fn a_worker_that_panics_leaves_nobody_waiting() {
+        breaks_at("worker", |told| matches!(told, Ok(false)));
     }
 
     #[test]

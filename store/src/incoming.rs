@@ -190,6 +190,8 @@ pub struct AppendReceipt {
     pub results: Vec<Appended>,
     /// The logs concerned, by name, as they stand after the commit.
     pub logs: Vec<LogHead>,
+    /// Are the records visible to queries? They are durable in any case. Of Kafka's records it is not said.
+    pub visible: bool,
 }
 
 /// What is known about a Kafka partition.

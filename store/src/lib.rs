@@ -1,9 +1,9 @@
 //! How it is kept: the log with its Merkle trees, the views that are made of it, and the audit of both.
 //!
 //! A store is one directory. Records are handed to [`Store::append`] (HTTP) or [`Store::append_kafka`]; one thread gives
-//! them their order, commits to them in a tree per log (RFC 6962) and writes them with one fsync per batch; a second
-//! thread makes the views; questions read one snapshot of everything. The module `log` tells the story of a record, and
-//! what a crash costs at each step; `views` says what is made of it.
+//! them their order, commits to them in a tree per log (RFC 6962) and writes them with one fsync per batch; followers of each
+//! log make its views; questions read one snapshot of everything. The module `log` tells the story of a record, and
+//! what a crash costs at each step; `follow` and `views` say what is made of it, and by whom.
 //!
 //! ```text
 //! DIR/db          RocksDB
@@ -16,11 +16,11 @@
 //! views kept. Only this package names RocksDB.
 
 mod audit;
-mod catch_up;
 mod clock;
 mod cut;
 mod database;
 mod error;
+mod follow;
 mod guard;
 mod incoming;
 mod keys;
@@ -40,9 +40,9 @@ mod tables;
 mod views;
 
 pub use audit::{AuditReport, Defect, LogAudit, audit};
-pub use catch_up::CatchUp;
 pub use cut::{Late, LogCut};
 pub use error::{AppendError, OpenError, StoreError};
+pub use follow::{Followers, Standing, State};
 pub use incoming::{
     AppendReceipt, Appended, DedupKey, Gap, Incoming, LastStored, LogHead, Position, Provenance, RawTime, RawTimeKind,
     RouteFlag,
@@ -55,6 +55,7 @@ pub use options::Options;
 pub use read::*;
 pub use record::Record;
 pub use salt::cluster_salt_key;
+pub use shared::Feeds;
 pub use statistics::Statistics;
 pub use store::{NodeInfo, PendingCommit, Store};
 pub use verdict_merkle::{Hash, LeafIndex, TreeSize};

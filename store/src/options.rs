@@ -1,8 +1,6 @@
 //! How a store is opened, and how its memory is shared out.
 
-use std::sync::Arc;
-
-use crate::catch_up::CatchUp;
+use std::time::Duration;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -27,8 +25,12 @@ pub struct Options {
     pub queue_bytes: usize,
     /// How many records of each log's tail are hashed again at open.
     pub tail_check: u64,
-    /// Where to say how far the opening has come.
-    pub catch_up: Arc<CatchUp>,
+    /// How long an append waits for its records to be visible; then they are durable all the same, and it says so.
+    pub visible_within: Duration,
+    /// How many threads make views; two at least, since the first leaves alone what costs much.
+    pub view_workers: usize,
+    /// The most bytes remembered of records that are not visible yet, to know them again (E4).
+    pub in_flight_bytes: usize,
 }
 
 impl Default for Options {
@@ -43,7 +45,9 @@ impl Default for Options {
             queue_events: 100_000,
             queue_bytes: 64 << 20,
             tail_check: 256,
-            catch_up: Arc::default(),
+            visible_within: Duration::from_secs(5),
+            view_workers: 2,
+            in_flight_bytes: 32 << 20,
         }
     }
 }

@@ -1,29 +1,27 @@
 //! What the threads of a store share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::Instant;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use tokio::sync::watch;
 use uuid::Uuid;
-use verdict_schemas::SchemaRef;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Whose};
 use crate::database::Database;
 use crate::error::StoreError;
+use crate::follow::schedule::Schedule;
 use crate::incoming::Position;
 use crate::log::heads::Heads;
-use crate::log::pipeline::Rebuilds;
 use crate::log::queue::Queue;
 use crate::log::schemas::SchemaArchive;
-use crate::names::KafkaPartition;
+use crate::names::{KafkaPartition, LogName};
 use crate::options::Options;
+use crate::read::IntentCache;
 use crate::salt::SaltKey;
 use crate::statistics::Counters;
-use crate::views::Visible;
+use crate::views::context::Context;
 
 /// One store, open.
 pub(crate) struct Shared {
@@ -33,24 +31,26 @@ pub(crate) struct Shared {
     pub(crate) database: Arc<Database>,
     pub(crate) salt: SaltKey,
     pub(crate) schemas: Arc<SchemaArchive>,
-    pub(crate) visible: Arc<Visible>,
+    /// What makers of views work with, and who of them has work.
+    pub(crate) context: Context,
+    pub(crate) schedule: Schedule,
+    /// What questions remember of the intent of logs.
+    pub(crate) intents: IntentCache,
     pub(crate) clock: Clock,
     pub(crate) queue: Queue,
     pub(crate) heads: Heads,
     pub(crate) counters: Counters,
     /// Positions as last committed; the committer publishes them.
     pub(crate) positions: RwLock<HashMap<KafkaPartition, Position>>,
-    /// Next offsets whose records are visible.
+    /// Next offsets: the records before them are durable.
     pub(crate) reached: watch::Sender<HashMap<KafkaPartition, u64>>,
-    /// The number of the last batch whose views are made.
-    pub(crate) visible_batch: AtomicU64,
-    /// Since when the view thread has been at what it is at; `None` while it waits.
-    pub(crate) making_since: Mutex<Option<Instant>>,
+    /// Which partition feeds a log, as whoever reads Kafka says.
+    pub(crate) feeds: RwLock<Option<Feeds>>,
     pub(crate) stopped: RwLock<Stopped>,
-    pub(crate) rebuilds: Rebuilds,
-    /// References that got a meaning, and whose records were not looked for yet. Lost in a crash, and found again at open.
-    pub(crate) archived: Mutex<Vec<SchemaRef>>,
 }
+
+/// Gives the partition that feeds a log; `None` where none does, or it is not known.
+pub type Feeds = Box<dyn Fn(&LogName) -> Option<KafkaPartition> + Send + Sync>;
 
 /// Why the store takes nothing more.
 #[derive(Debug, Default)]
@@ -63,11 +63,6 @@ impl Shared {
     /// Why nothing can be written; `None` while it can.
     pub(crate) fn not_writable(&self) -> Option<String> {
         self.stopped.read().writing.clone()
-    }
-
-    /// Why nothing becomes visible; `None` while it does.
-    pub(crate) fn not_visible(&self) -> Option<String> {
-        self.stopped.read().views.clone()
     }
 
     /// Takes nothing more from now on: what the disk holds is only known after it is read back. Gives the reason, which
@@ -84,13 +79,20 @@ impl Shared {
     /// As [`Shared::stop`], because views could not be made.
     pub(crate) fn stop_views(&self, error: &StoreError) -> String {
         let reason = self.stop(error);
-        self.stopped.write().views.get_or_insert(reason).clone()
+        let reason = self.stopped.write().views.get_or_insert(reason).clone();
+        self.schedule.stop();
+        reason
     }
 
-    /// The records of these partitions before these offsets are visible.
-    pub(crate) fn reached(&self, partitions: BTreeMap<KafkaPartition, u64>) {
-        if !partitions.is_empty() {
-            self.reached.send_modify(|reached| reached.extend(partitions));
+    /// What a question about these logs has for a horizon.
+    pub(crate) fn whose(&self, logs: &[&LogName]) -> Whose {
+        let feeds = self.feeds.read();
+        let partitions = feeds
+            .as_ref()
+            .map(|feeds| logs.iter().map(|log| feeds(log)).collect::<Option<Vec<_>>>());
+        Whose {
+            logs: logs.iter().filter_map(|log| self.schedule.log(log)).collect(),
+            partitions: partitions.flatten(),
         }
     }
 }

@@ -22,10 +22,8 @@ pub struct Statistics {
     pub duplicates: u64,
     /// Records of the intake that were stored though the log had the event with other bytes.
     pub conflicts: u64,
-    /// Number of the last batch committed, and of the last that is visible: their difference is what the views lag.
-    pub last_batch: u64,
-    /// See `last_batch`.
-    pub visible_batch: u64,
+    /// Records that are durable and not visible yet.
+    pub not_visible: u64,
     /// Records that wait for the committer now.
     pub queued_events: u64,
     /// Bytes of their payloads.

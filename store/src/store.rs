@@ -1,20 +1,19 @@
 //! A store, open: the handle that the rest of the program holds.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
-use verdict_merkle::TreeSize;
 use verdict_schemas::{SchemaRef, Timestamp, WriterSchema, WriterSchemas};
 
 use crate::clock::{self, Clock};
 use crate::database::Database;
 use crate::error::{AppendError, OpenError, StoreError};
+use crate::follow::{self, worker};
 use crate::guard::guarded;
 use crate::incoming::{AppendReceipt, Incoming};
 use crate::leaf::Leaf;
@@ -22,18 +21,19 @@ use crate::log::commit::Committer;
 use crate::log::heads::{Heads, Published};
 use crate::log::ledger::Ledger;
 use crate::log::meta;
-use crate::log::pipeline::{self, Rebuilds, WAITING_BATCHES, Work};
 use crate::log::queue::{Group, Origin, Queue};
 use crate::log::schemas::{Archived, SchemaArchive};
 use crate::log::{positions, recover, state};
-use crate::names::{LogId, LogName};
+use crate::names::LogName;
 use crate::options::{LEAST_MEMORY, Options};
+use crate::read::IntentCache;
 use crate::record::Record;
 use crate::salt::SaltKey;
-use crate::shared::Shared;
+use crate::shared::{Feeds, Shared};
 use crate::statistics::{Counters, Statistics};
-use crate::views::{Builder, Visible};
+use crate::views::context::Context;
 
+mod followers;
 mod kafka;
 
 pub use kafka::PendingCommit;
@@ -46,7 +46,6 @@ pub struct Store {
 
 struct Open {
     shared: Arc<Shared>,
-    views: mpsc::Sender<Work>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -68,7 +67,8 @@ pub struct NodeInfo {
 }
 
 impl Store {
-    /// Opens the store in a directory, made when there is none, checks it, and catches its views up.
+    /// Opens the store in a directory, made when there is none, and checks it. What is missing in its views is made
+    /// afterwards, log by log ([`Store::followers`]).
     ///
     /// # Errors
     /// [`OpenError`]: each says what to do. Nothing was changed.
@@ -89,52 +89,51 @@ impl Store {
         let schemas = Arc::new(SchemaArchive::open(&database)?);
         meta::raise(&database)?;
         let clock = Clock::new(promised);
-        let visible = Arc::new(Visible::new());
         let dynamic: Arc<dyn WriterSchemas> = Arc::<SchemaArchive>::clone(&schemas);
-        let mut builder = Builder::open(Arc::clone(&database), dynamic, Arc::clone(&visible), &options)?;
-        builder.catch_up()?;
-        builder.look_for_waiting(&clock)?;
-
+        let databases = (id, Arc::clone(&database), Arc::clone(&database));
+        let context = Context::between(databases, dynamic, &options);
         let ledger = Ledger::load(&database, options.hot_trees())?;
-        ledger.states().for_each(|log| clock.recorded(log.last_recorded));
+        let schedule = follow::schedule(&context, &options, &clock, ledger.states())?;
         let positions = positions::all(&database)?;
         let reached = positions
             .iter()
             .map(|(partition, position, _)| (partition.clone(), position.next))
             .collect();
+        let intents = IntentCache::default();
+        // A sixteenth of the memory is for the intent of the logs that are asked about.
+        intents.bound(options.memory_bytes / 16);
         let shared = Arc::new(Shared {
             id,
             dir: dir.to_path_buf(),
             salt,
             schemas,
-            visible,
+            context,
+            schedule,
+            intents,
             clock,
             queue: Queue::new(&options),
             heads: Heads::new(dir, id, ledger.states().map(state::LogState::head)),
             counters: Counters::default(),
             positions: RwLock::default(),
             reached: watch::Sender::new(reached),
-            visible_batch: 0.into(),
-            making_since: Mutex::default(),
+            feeds: RwLock::default(),
             stopped: RwLock::default(),
-            rebuilds: Rebuilds::default(),
-            archived: Mutex::default(),
             database,
             options,
         });
-        let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
-        let committer = Committer::new(Arc::clone(&shared), ledger, sender.clone())?;
+        let committer = Committer::new(Arc::clone(&shared), ledger)?;
         let threads = Mutex::default();
         let open = Open {
             shared: Arc::clone(&shared),
-            views: sender,
             threads,
         };
         open.spawn("verdict-commit", "commits", move || committer.run())?;
-        let seen = Arc::clone(&shared);
-        open.spawn("verdict-views", pipeline::MAKES_VIEWS, move || {
-            pipeline::run(&seen, builder, receiver);
-        })?;
+        for number in 0..shared.options.view_workers.max(2) {
+            let seen = Arc::clone(&shared);
+            open.spawn(&format!("verdict-views-{number}"), worker::MAKES_VIEWS, move || {
+                worker::run(&seen, number > 0);
+            })?;
+        }
         open.spawn("verdict-heads", "writes `heads`", move || {
             shared.heads.run(&shared.clock)
         })?;
@@ -152,12 +151,6 @@ impl Store {
             return Ok(());
         }
         self.open.shared.database.flush()
-    }
-
-    /// How long the batch whose views are being made has been at it; zero while nothing waits. Milliseconds are usual.
-    pub fn making_views_for(&self) -> Duration {
-        let since = *self.open.shared.making_since.lock();
-        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -179,23 +172,37 @@ impl Store {
     }
 
     /// Keeps records that came over HTTP: all of them or none. Resolves once they are durable (fsync) **and** visible to
-    /// queries. Waits while the queue is full. Dropping the future takes nothing back.
+    /// queries; where they do not become visible in time ([`Options::visible_within`]), the receipt says so. Waits while the
+    /// queue is full. Dropping the future takes nothing back.
     ///
     /// # Errors
-    /// [`AppendError`]; unless it is `NotVisible`, nothing was acknowledged.
+    /// [`AppendError`]: nothing was acknowledged.
     pub async fn append(&self, batch: Vec<Incoming>) -> Result<AppendReceipt, AppendError> {
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         self.writable()?;
-        self.open
-            .shared
+        let shared = &self.open.shared;
+        let durable = Arc::new(OnceLock::new());
+        shared
             .queue
             .push(Group {
                 records: batch,
-                origin: Origin::Intake,
+                origin: Origin::Intake {
+                    durable: Arc::clone(&durable),
+                },
                 answer,
             })
             .await?;
-        answered.await.unwrap_or_else(|_| Err(self.gone()))
+        loop {
+            match tokio::time::timeout(shared.options.visible_within, &mut answered).await {
+                Ok(Ok(answer)) => return answer,
+                Ok(Err(_)) => return durable.get().cloned().ok_or_else(|| self.gone()),
+                Err(_) => {
+                    if let Some(receipt) = durable.get() {
+                        return Ok(receipt.clone());
+                    }
+                }
+            }
+        }
     }
 
     fn writable(&self) -> Result<(), AppendError> {
@@ -228,26 +235,26 @@ impl Store {
         if archived == Archived::New {
             // A schema archived under a registry's id is also known by its fingerprint.
             let own = SchemaRef::Fingerprint(schema.fingerprint());
-            let mut waiting = shared.archived.lock();
-            waiting.push(*reference);
-            if own != *reference {
-                waiting.push(own);
+            let mut names = vec![*reference, own];
+            names.dedup();
+            for name in names {
+                let logs = shared.context.waiting.logs(&name);
+                let logs = logs.map(|logs| logs.into_iter().collect());
+                shared.schedule.understand(logs, &name);
             }
-            drop(waiting);
-            self.look();
         }
         Ok(archived)
     }
 
     /// The schemas that records wait for: of so many that they are not all remembered, the latest.
     pub fn awaiting_schemas(&self) -> Vec<SchemaRef> {
-        self.open.shared.visible.waiting.references()
+        self.open.shared.context.waiting.references()
     }
 
     /// A log in which records wait for this schema; `None` where none is remembered, or it can not be read.
     pub fn log_awaiting(&self, reference: &SchemaRef) -> Option<LogName> {
         let shared = &self.open.shared;
-        let log = shared.visible.waiting.logs(reference)?.into_iter().next()?;
+        let log = shared.context.waiting.logs(reference)?.into_iter().next()?;
         Some(state::by_id(&*shared.database, log).ok()??.name)
     }
 
@@ -281,46 +288,23 @@ impl Store {
         Arc::<SchemaArchive>::clone(&self.open.shared.schemas)
     }
 
-    /// Makes all views of all logs anew, while appends go on. Resolves when they are made.
-    ///
-    /// # Errors
-    /// When they can not be made; the store then takes nothing more.
-    pub async fn rebuild_views(&self) -> Result<(), StoreError> {
-        let logs = state::all(&*self.open.shared.database)?.into_iter().map(|log| log.id);
-        let closing = |_| StoreError::Views("the store is closing".to_owned());
-        self.rebuild(logs).await.map_err(closing)?
+    /// Says which partition feeds which log: then what is not read of one holds back no question about another.
+    pub fn set_feeds(&self, feeds: Feeds) {
+        *self.open.shared.feeds.write() = Some(feeds);
     }
 
-    fn rebuild(&self, logs: impl IntoIterator<Item = LogId>) -> oneshot::Receiver<Result<(), StoreError>> {
-        let rebuilt = self.open.shared.rebuilds.ask(logs);
-        self.look();
-        rebuilt
+    /// The horizon of these logs (E3): the time up to which everything of them is held and visible. Nothing will be recorded
+    /// at or before what is returned any more, where this node records by its own clock.
+    pub fn horizon(&self, logs: &[&LogName]) -> Timestamp {
+        let shared = &self.open.shared;
+        shared.clock.horizon(&shared.whose(logs))
     }
 
-    /// Has the view thread look for what it is asked beside the batches. With no room it is at work, and looks after that.
-    fn look(&self) {
-        let _ = self.open.views.try_send(Work::Look);
-    }
-
-    /// The horizon (E3): the time up to which everything is held and visible. Nothing will be recorded at or before what
-    /// is returned any more, where this node records by its own clock.
-    pub fn horizon(&self) -> Timestamp {
-        self.open.shared.clock.horizon()
-    }
-
-    /// Promises that nothing will be recorded at or before `known_at` any more, as far as that is not past the horizon.
-    pub fn promise(&self, known_at: Timestamp) {
-        self.open.shared.clock.promise(known_at);
-    }
-
-    /// Waits until the views of a log are made up to `size`; `false` if they are not within `timeout`.
-    pub async fn wait_visible(&self, log: &LogName, size: TreeSize, timeout: Duration) -> bool {
-        self.open.shared.visible.wait(log, size, timeout).await
-    }
-
-    /// Ticks whenever something became visible.
-    pub fn subscribe_visible(&self) -> watch::Receiver<u64> {
-        self.open.shared.visible.subscribe()
+    /// Promises that nothing will be recorded at or before `known_at` any more, as far as that is not past the horizon of
+    /// these logs.
+    pub fn promise(&self, known_at: Timestamp, logs: &[&LogName]) {
+        let shared = &self.open.shared;
+        shared.clock.promise(known_at, &shared.whose(logs));
     }
 
     /// The leaf of a record of a log: its bytes and hash, and the salt that its commitment was made with.
@@ -334,8 +318,7 @@ impl Store {
         let (events, bytes) = shared.queue.depth();
         let counted = shared.counters.read();
         Statistics {
-            last_batch: counted.commits,
-            visible_batch: shared.visible_batch.load(Ordering::Acquire),
+            not_visible: shared.schedule.followers().behind,
             queued_events: events as u64,
             queued_bytes: bytes as u64,
             database_memory: shared.database.memory_bytes(),

@@ -74,9 +74,16 @@ impl Server {
     /// # Errors
     /// When it is not built.
     pub fn launch<S: AsRef<str>>(arguments: &[S]) -> Result<Self> {
+        Self::launch_on(free_port()?, arguments)
+    }
+
+    /// The same on a port that others were told of before.
+    ///
+    /// # Errors
+    /// When it is not built.
+    pub fn launch_on<S: AsRef<str>>(port: u16, arguments: &[S]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("verdict-server-").tempdir()?;
         let arguments: Vec<String> = arguments.iter().map(|argument| argument.as_ref().to_owned()).collect();
-        let port = free_port()?;
         let program = spawn(folder.path(), port, &arguments)?;
         // A request has to end even when the server never answers it.
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(300)).build()?;

@@ -154,7 +154,8 @@ pub(crate) struct Before {
 /// Which server is asked, as whom, and how the answer is printed.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct ServerArgs {
-    /// Address of the server.
+    /// Address of the server. After commas those of the other nodes of the same system, to which it may send this command on:
+    /// the token goes to these and to no others.
     #[arg(long, env = "VERDICT_SERVER", default_value = DEFAULT_SERVER)]
     pub(crate) server: String,
     /// Bearer token; better given in the environment than on the command line.

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
-use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode};
+use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
 use crate::cli::ServerArgs;
@@ -18,6 +19,8 @@ use crate::output::note;
 pub(crate) struct Client {
     http: reqwest::Client,
     server: String,
+    /// Where the token may go: the server, and the others that were named with it.
+    trusted: Vec<String>,
     token: Option<String>,
 }
 
@@ -34,14 +37,17 @@ pub(crate) struct Answer {
 impl Client {
     /// Checks the address; does not connect yet.
     pub(crate) fn new(args: &ServerArgs) -> Result<Self, Failure> {
-        let server = args.server.trim_end_matches('/').to_owned();
-        let parsed = reqwest::Url::parse(&server);
-        if !parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-            return Err(Failure::Usage(format!(
+        let named = args.server.split(',').map(|server| server.trim().trim_end_matches('/'));
+        let trusted = named.clone().map(|server| match Url::parse(server) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url.origin().ascii_serialization()),
+            _ => Err(Failure::Usage(format!(
                 "--server `{server}` is not an http:// or https:// address"
-            )));
-        }
+            ))),
+        });
+        let trusted = trusted.collect::<Result<Vec<_>, _>>()?;
+        let server = named.clone().next().unwrap_or_default().to_owned();
         let mut http = reqwest::Client::builder()
+            .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_secs(120));
         if let Some(path) = &args.ca_file {
@@ -53,6 +59,7 @@ impl Client {
         Ok(Self {
             http,
             server,
+            trusted,
             token: args.token.clone(),
         })
     }
@@ -63,8 +70,8 @@ impl Client {
         if let Some(lost) = segments.iter().find(|segment| matches!(**segment, "" | "." | "..")) {
             return Err(Failure::Usage(format!("`{lost}` is no name that can be asked for")));
         }
-        let mut url = reqwest::Url::parse(&self.server)
-            .map_err(|e| Failure::Usage(format!("--server `{}`: {e}", self.server)))?;
+        let mut url =
+            Url::parse(&self.server).map_err(|e| Failure::Usage(format!("--server `{}`: {e}", self.server)))?;
         url.path_segments_mut()
             .map_err(|()| Failure::Usage(format!("--server `{}` can not carry a path", self.server)))?
             .pop_if_empty()
@@ -100,12 +107,47 @@ impl Client {
 
     /// Sends, and reads a JSON answer of whatever status.
     pub(crate) async fn send_any(&self, request: RequestBuilder) -> Result<Answer, Failure> {
-        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let response = self.follow(request).await?;
         let status = response.status();
         warn_of_clock(response.headers());
+        warn_of_broken(response.headers());
         let text = body(response).await?;
         let value = lossy(&text);
         Ok(Answer { text, value, status })
+    }
+
+    /// Sends, and sends again where another node is said to hold what is asked for, which no client library does with a token.
+    async fn follow(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        /// Nodes that agree on who holds what need one.
+        const MOST: usize = 5;
+        let mut request = request.build().map_err(|e| self.unreachable(&e))?;
+        for _ in 0..MOST {
+            // Bodies are in memory, so that every request can be sent again.
+            let again = request.try_clone();
+            let response = self.http.execute(request).await.map_err(|e| self.unreachable(&e))?;
+            let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+            let (StatusCode::TEMPORARY_REDIRECT, Some(location), Some(mut next)) = (response.status(), location, again)
+            else {
+                return Ok(response);
+            };
+            let owner = response.url().join(location);
+            let owner =
+                owner.map_err(|e| Failure::Unreachable(format!("{} sent it to `{location}`: {e}", self.server)))?;
+            let origin = owner.origin().ascii_serialization();
+            let gives_away = self.token.is_some() || next.method() != Method::GET;
+            if gives_away && !self.trusted.contains(&origin) {
+                return Err(Failure::Usage(format!(
+                    "another node holds this, {origin}, and was not named: if what is sent may go there, give --server {},{origin}",
+                    self.server
+                )));
+            }
+            *next.url_mut() = owner;
+            request = next;
+        }
+        Err(Failure::Unreachable(format!(
+            "{} sends it on and on: the nodes do not agree on who holds what",
+            self.server
+        )))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
@@ -165,6 +207,18 @@ fn warn_of_clock(headers: &HeaderMap) {
             note(&format!(
                 "warning: the server's newest record is {seconds} s ahead of its clock: until the clock has caught up, leases \
                  run out early and intent acts late. `verdict_store_ahead_milliseconds` of /metrics follows it"
+            ));
+        });
+    }
+}
+
+/// Says once that an answer is from before the record at which the views of its log broke: nobody reads headers.
+fn warn_of_broken(headers: &HeaderMap) {
+    static SAID: Once = Once::new();
+    if let Some(place) = headers.get("verdict-broken").and_then(|value| value.to_str().ok()) {
+        SAID.call_once(|| {
+            note(&format!(
+                "warning: the views of the log {place} are broken: what was recorded from there on is not in the answer"
             ));
         });
     }

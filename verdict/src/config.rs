@@ -22,6 +22,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) tokens: Option<PathBuf>,
     pub(crate) owners: BTreeMap<String, String>,
+    pub(crate) node: NodeConfig,
     pub(crate) http: HttpConfig,
     pub(crate) tls: TlsConfig,
     pub(crate) store: StoreConfig,
@@ -46,6 +47,14 @@ pub(crate) struct TlsConfig {
     pub(crate) key: Option<PathBuf>,
     pub(crate) client_ca: Option<PathBuf>,
     pub(crate) client_required: bool,
+}
+
+/// `[node]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NodeConfig {
+    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// `[store]`
@@ -92,6 +101,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8642)),
             tokens: None,
             owners: BTreeMap::new(),
+            node: NodeConfig::default(),
             http: HttpConfig::default(),
             tls: TlsConfig::default(),
             store: StoreConfig::default(),

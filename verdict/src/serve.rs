@@ -7,6 +7,7 @@ mod http;
 mod log;
 mod metrics;
 mod opening;
+mod owners;
 mod tls;
 
 use std::io;
@@ -20,19 +21,19 @@ use axum_server::Handle;
 use tokio::task::JoinHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
+use verdict_edge::Edge;
 use verdict_edge::access::Access;
 use verdict_edge::body::BodyLimits;
-use verdict_edge::{Edge, Owners};
 use verdict_ingest::{Consumer, IntakeLimits, IntakeState, KafkaSettings, OpaSettings, Producer, Sink, cluster_id};
 use verdict_query::{QueryState, Topics};
-use verdict_schemas::TenantId;
-use verdict_store::{CatchUp, Options, Store, cluster_salt_key};
+use verdict_store::{Options, Store, cluster_salt_key};
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, KafkaConfig, partitions};
 use crate::exit::{Failure, sentence};
 use crate::output::{line, note};
 use crate::serve::opening::Opening;
+use crate::serve::owners::Others;
 use crate::serve::tls::TlsFiles;
 
 /// How long requests in flight get to finish when the server is told to stop.
@@ -72,6 +73,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
         ));
     }
     let settings = config.has_kafka().then(|| kafka_settings(&config.kafka)).transpose()?;
+    let others = Others::read(&config, &access)?;
     let tls = TlsFiles::of(&config.tls)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let tls = tls.map(TlsFiles::watched).transpose()?;
@@ -84,7 +86,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
     let router = opening.router();
     let server = tokio::spawn(http::serve(listener, tls, router, header_timeout, handle.clone()));
     tracing::info!(%address, "listening; `/readyz` says when it is ready");
-    match open(&config, access, settings, &opening).await {
+    match open(&config, others, access, settings, &opening).await {
         Ok((store, consumer)) => Ok(Running {
             address,
             store,
@@ -103,17 +105,19 @@ pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
 /// Opens the store, starts Kafka, and lets the requests in.
 async fn open(
     config: &Config,
+    others: Others,
     access: Access,
     settings: Option<KafkaSettings>,
     opening: &Opening,
 ) -> Result<(Store, Option<Consumer>), Failure> {
-    let store = open_store(config, settings.clone(), opening.catch_up()).await?;
+    let store = open_store(config, settings.clone()).await?;
     opening.store_is_open();
     let (sink, consumer) = match settings {
         Some(settings) => kafka(settings, &store).await?,
         None => (Sink::Store, None),
     };
-    opening.finish(router(config, &store, access, sink, consumer.as_ref())?);
+    let edge = others.beside(Edge::new(store.clone(), access), consumer.as_ref())?;
+    opening.finish(router(config, edge, sink, consumer.as_ref()));
     Ok((store, consumer))
 }
 
@@ -193,7 +197,7 @@ fn access(config: &Config) -> Result<Access, Failure> {
     }
 }
 
-async fn open_store(config: &Config, kafka: Option<KafkaSettings>, catch_up: Arc<CatchUp>) -> Result<Store, Failure> {
+async fn open_store(config: &Config, kafka: Option<KafkaSettings>) -> Result<Store, Failure> {
     let (data, memory_bytes) = (config.data.clone(), config.store.memory_mib << 20);
     let salt_key_file = config.store.salt_key_file.clone();
     // Opening checks the tail of every log, and a cluster's id is asked for over the network: both block.
@@ -202,7 +206,6 @@ async fn open_store(config: &Config, kafka: Option<KafkaSettings>, catch_up: Arc
         let mut options = Options {
             memory_bytes,
             salt_key,
-            catch_up,
             ..Options::default()
         };
         if let (None, Some(settings)) = (salt_key, &kafka) {
@@ -255,13 +258,7 @@ async fn kafka(settings: KafkaSettings, store: &Store) -> Result<(Sink, Option<C
     Ok((Sink::Kafka(producer), Some(consumer)))
 }
 
-fn router(
-    config: &Config,
-    store: &Store,
-    access: Access,
-    sink: Sink,
-    consumer: Option<&Consumer>,
-) -> Result<Router, Failure> {
+fn router(config: &Config, mut edge: Edge, sink: Sink, consumer: Option<&Consumer>) -> Router {
     let limits = IntakeLimits {
         body: BodyLimits {
             max_body_bytes: config.intake.max_body_mib << 20,
@@ -274,7 +271,6 @@ fn router(
     let opa = Arc::new(OpaSettings {
         lease_ms: config.opa.lease_ms,
     });
-    let mut edge = Edge::new(store.clone(), access).with_owners(owners(config)?);
     if let Some(consumer) = consumer {
         let health = consumer.health();
         edge = edge.with_part("kafka", move || health.check());
@@ -293,20 +289,11 @@ fn router(
     let doors = verdict_edge::router(edge.clone())
         .merge(verdict_query::router(QueryState::new(edge.clone()).with_topics(topics)))
         .merge(verdict_ingest::router(intake))
-        .merge(metrics::router(store.clone(), edge.metrics(), kafka));
-    Ok(verdict_edge::finish(doors, &edge)
+        .merge(metrics::router(edge.store().clone(), edge.metrics(), kafka));
+    verdict_edge::finish(doors, &edge)
         .layer(CatchPanicLayer::new())
         // Whatever ends in a 5xx has said why on its own; a second line for each would bury it.
-        .layer(TraceLayer::new_for_http().on_failure(DefaultOnFailure::new().level(tracing::Level::DEBUG))))
-}
-
-fn owners(config: &Config) -> Result<Owners, Failure> {
-    let owner = |(tenant, url): (&String, &String)| match TenantId::parse(tenant) {
-        Ok(tenant) => Ok((tenant, url.clone())),
-        Err(e) => Err(Failure::Usage(format!("owners: {e}"))),
-    };
-    let owners: Result<_, Failure> = config.owners.iter().map(owner).collect();
-    Ok(Owners::of_tenants(owners?))
+        .layer(TraceLayer::new_for_http().on_failure(DefaultOnFailure::new().level(tracing::Level::DEBUG)))
 }
 
 async fn terminated() {

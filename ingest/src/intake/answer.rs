@@ -76,6 +76,9 @@ pub(crate) struct Answer {
     results: Vec<EventResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<Log>,
+    /// There where the events are durable and not visible to queries yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    visible: Option<bool>,
 }
 
 impl Answer {
@@ -126,8 +129,8 @@ pub(crate) fn all_refused(refused: Vec<Refused>) -> Problem {
 
 /// The answer of `delivered`; `ids` are those of the events taken, in the same order.
 pub(crate) fn of(tenant: &TenantId, ids: &[EventId], refused: Vec<Refused>, delivered: Delivered) -> Answer {
-    let (status, results, log): (_, Vec<EventResult>, _) = match delivered {
-        Delivered::Stored { results, head } => {
+    let (status, results, log, visible): (_, Vec<EventResult>, _, _) = match delivered {
+        Delivered::Stored { results, head, visible } => {
             let log = head.as_ref().map(Log::of);
             let results = ids.iter().zip(results).map(|(event_id, appended)| EventResult {
                 event_id: *event_id,
@@ -139,7 +142,11 @@ pub(crate) fn of(tenant: &TenantId, ids: &[EventId], refused: Vec<Refused>, deli
                 index: Some(appended.index().0),
                 position: None,
             });
-            (StatusCode::OK, results.collect(), log)
+            let (status, visible) = match visible {
+                true => (StatusCode::OK, None),
+                false => (StatusCode::ACCEPTED, Some(false)),
+            };
+            (status, results.collect(), log, visible)
         }
         Delivered::Sent(positions) => {
             let results = ids
@@ -151,7 +158,7 @@ pub(crate) fn of(tenant: &TenantId, ids: &[EventId], refused: Vec<Refused>, deli
                     index: None,
                     position: Some(PositionOf { partition, offset }),
                 });
-            (StatusCode::ACCEPTED, results.collect(), None)
+            (StatusCode::ACCEPTED, results.collect(), None, None)
         }
     };
     let count = |status: &str| results.iter().filter(|result| result.status == status).count() as u64;
@@ -165,5 +172,6 @@ pub(crate) fn of(tenant: &TenantId, ids: &[EventId], refused: Vec<Refused>, deli
         rejected: rejected(refused),
         results,
         log,
+        visible,
     }
 }

@@ -62,7 +62,7 @@ async fn take(
     body: Body,
 ) -> Result<Response, Problem> {
     let sender = Sender::from(sender?);
-    if let Some(redirect) = shared.elsewhere(&sender.tenant, uri) {
+    if let Some(redirect) = shared.elsewhere(&sender, uri) {
         return Ok(redirect);
     }
     let form = form::of(headers)?;

@@ -33,6 +33,8 @@ pub struct Consumer {
     threads: Vec<JoinHandle<()>>,
     health: Arc<KafkaHealth>,
     metrics: Vec<Arc<KafkaMetrics>>,
+    partitions: u32,
+    owned: Vec<u32>,
 }
 
 impl Consumer {
@@ -70,7 +72,7 @@ impl Consumer {
             partitions,
         };
         let owned = owned(settings, partitions)?;
-        let topics = [(&origin.events_topic, owned), (&origin.platform_topic, vec![0])];
+        let topics = [(&origin.events_topic, owned.clone()), (&origin.platform_topic, vec![0])];
         let mut planned = Vec::new();
         // Every topic is planned before the first one is read, so that a start that is refused has changed nothing.
         for (topic, numbers) in topics {
@@ -79,11 +81,15 @@ impl Consumer {
         let metrics: Vec<_> = planned.iter().map(|planned| Arc::clone(&planned.metrics)).collect();
         let health = Arc::new(KafkaHealth::new(metrics.clone()));
         let registry = Registry::start(settings, store, runtime, &health)?;
+        let feeding = origin.clone();
+        store.set_feeds(Box::new(move |log| Some(feeding.feeds(log))));
         let mut consumer = Self {
             stop: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),
             health,
             metrics,
+            partitions,
+            owned,
         };
         for planned in planned {
             consumer.read(planned, &origin, store, runtime, registry.clone())?;
@@ -169,6 +175,16 @@ impl Consumer {
             .spawn(move || health.watch(&what, || work(&stop)))?;
         self.threads.push(thread);
         Ok(())
+    }
+
+    /// How many partitions the events topic has.
+    pub fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
+    /// Those of them that this node reads.
+    pub fn owned(&self) -> &[u32] {
+        &self.owned
     }
 
     /// Whether both topics are being read.

@@ -1,7 +1,7 @@
 //! Up to which time the node holds everything (E3): when it last saw the end of a partition, less SKEW.
 //!
-//! The end is seen when everything before the broker's last stable offset was read **and is visible**, asked after the
-//! moment that the horizon moves to. An open transaction hides records that the broker has stamped already: while the last
+//! The end is seen when everything before the broker's last stable offset was read **and is durable**, asked after the
+//! moment that the horizon moves to. What of a log is not visible yet holds back that log's horizon alone, in the store. An open transaction hides records that the broker has stamped already: while the last
 //! stable offset is behind the high watermark the horizon stands still, because those records will arrive with earlier
 //! times.
 //!
@@ -30,8 +30,8 @@ const SKEW_US: u64 = 2_000_000;
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the ends of the partitions are looked at.
 const LOOK: Duration = Duration::from_millis(500);
-/// How long the views get before a look is put off.
-const VISIBLE: Duration = Duration::from_millis(500);
+/// How long the committer gets before a look is put off.
+const DURABLE: Duration = Duration::from_millis(500);
 /// The most looks that leave out a partition whose broker does not answer.
 const MOST_LEFT_OUT: u32 = 16;
 
@@ -171,16 +171,16 @@ impl Lookout {
             (partition.topic.to_string(), partition.partition, look.behind())
         });
         self.metrics.set_lag(lag.collect());
-        let visible = looks.iter().map(|look| self.is_visible(look));
-        let visible = self.runtime.block_on(futures::future::join_all(visible));
+        let durable = looks.iter().map(|look| self.is_durable(look));
+        let durable = self.runtime.block_on(futures::future::join_all(durable));
         let mut caught_up = looks.len() == silent.len();
-        for (look, visible) in looks.iter().zip(visible) {
-            if visible && look.is_seen() {
+        for (look, durable) in looks.iter().zip(durable) {
+            if durable && look.is_seen() {
                 self.store
                     .set_horizon(&look.end.partition, look.before.minus_micros(SKEW_US));
             }
             // What an open transaction holds back is not there to be read yet.
-            caught_up &= visible && look.behind() == 0;
+            caught_up &= durable && look.behind() == 0;
         }
         if caught_up {
             self.metrics.set_caught_up();
@@ -204,11 +204,11 @@ impl Lookout {
         })
     }
 
-    /// Is every record before the last stable offset that was read visible, too?
-    async fn is_visible(&self, look: &Look) -> bool {
+    /// Is every record before the last stable offset that was read durable, too?
+    async fn is_durable(&self, look: &Look) -> bool {
         match look.stable.min(look.end.next).checked_sub(1) {
             None => true,
-            Some(last) => self.store.wait_position(&look.end.partition, last, VISIBLE).await,
+            Some(last) => self.store.wait_position(&look.end.partition, last, DURABLE).await,
         }
     }
 }

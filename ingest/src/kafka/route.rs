@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Timestamp as KafkaTimestamp};
+use verdict_edge::partition_of;
 use verdict_schemas::{TenantId, Timestamp};
-use verdict_store::{Incoming, LogName, Provenance, RawTime, RouteFlag, SourcePosition};
+use verdict_store::{Incoming, KafkaPartition, LogName, Provenance, RawTime, RouteFlag, SourcePosition};
 
 use super::headers::headers;
-use super::partitioner::partition_of;
 
 /// What of a source stays the same from record to record.
 #[derive(Clone, Debug)]
@@ -50,6 +50,23 @@ impl Origin {
             provenance: Provenance::Claimed,
             dedup: None,
             route,
+        }
+    }
+
+    /// The partition that feeds a log.
+    pub(super) fn feeds(&self, log: &LogName) -> KafkaPartition {
+        let (topic, partition) = match log {
+            LogName::Tenant(tenant) if tenant.is_platform() => (&self.platform_topic, 0),
+            LogName::Tenant(tenant) => (
+                &self.events_topic,
+                partition_of(tenant.as_str().as_bytes(), self.partitions),
+            ),
+            LogName::Unrouted(partition) => (&self.events_topic, *partition),
+        };
+        KafkaPartition {
+            cluster: Arc::clone(&self.cluster),
+            topic: Arc::clone(topic),
+            partition,
         }
     }
 
@@ -95,6 +112,8 @@ mod tests {
             partitions: 12,
         };
         let acme = LogName::Tenant(TenantId::parse("acme").unwrap_or_else(|_| TenantId::platform()));
+        let fed = origin.feeds(&acme);
+        assert_eq!((&*fed.topic, fed.partition), ("e", 0));
         assert_eq!(origin.route(Some(b"acme"), 0), (acme, None));
         let cases: [(Option<&[u8]>, u32, RouteFlag); 5] = [
             (Some(b"acme"), 1, RouteFlag::WrongPartition),

@@ -2,8 +2,8 @@
 //! its own configuration.
 //!
 //! ```text
-//! caller (401, 404, 403) -> body -> taken apart -> mapped, one by one -> delivered (503) -> 200
-//!                             \_________\_____________\___ whatever is wrong: quarantined, with its bytes
+//! caller (401, 404, 403) -> held elsewhere? sent on -> body -> taken apart -> mapped, one by one -> delivered (503) -> 200
+//!                                                          \_________\_____________\___ whatever is wrong: quarantined, with its bytes
 //! ```
 //! OPA repeats everything but a 2xx for ever, so there are only two kinds of other answers: those that an operator mends
 //! (401, 403, 404) and those that pass (408, 503). What it repeats is byte-identical; event ids are made from the bytes,
@@ -23,6 +23,7 @@ mod quarantine;
 mod reasons;
 mod report;
 mod review;
+mod sent_on;
 mod single;
 mod status;
 mod upload;
@@ -35,11 +36,11 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
-use verdict_edge::{Admitted, Code, Problem, Reporting};
+use verdict_edge::{Admitted, Code, Holder, Problem, Reporting};
 use verdict_schemas::{Environment, Rejection, Timestamp};
 use verdict_store::{Appended, DedupKey, LogName, StoreError};
 
@@ -82,10 +83,11 @@ pub(crate) async fn logs(
     State(shared): State<Arc<Shared>>,
     sender: Reporter,
     path: Segments,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    answered(take(shared, sender, path, &headers, body, Report::Decision).await)
+    answered(take(shared, sender, path, &uri, &headers, body, Report::Decision).await)
 }
 
 /// `POST .../status`: one status.
@@ -93,10 +95,11 @@ pub(crate) async fn status(
     State(shared): State<Arc<Shared>>,
     sender: Reporter,
     path: Segments,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    answered(take(shared, sender, path, &headers, body, Report::Status).await)
+    answered(take(shared, sender, path, &uri, &headers, body, Report::Status).await)
 }
 
 fn answered(answer: Result<Response, Problem>) -> Response {
@@ -136,6 +139,7 @@ async fn take(
     shared: Arc<Shared>,
     sender: Reporter,
     path: Segments,
+    uri: &Uri,
     headers: &HeaderMap,
     body: Body,
     report: Report,
@@ -150,6 +154,10 @@ async fn take(
         }
         name => Environment::from(name),
     };
+    let holder = shared.holder(&sender);
+    if holder != Holder::Here {
+        return sent_on::sent_on(&shared, holder, &sender, uri, headers, body).await;
+    }
     let place = Place {
         tenant: sender.tenant.clone(),
         environment,
@@ -178,7 +186,7 @@ async fn take(
     let mut status = StatusCode::OK;
     if !mapped.records.is_empty() {
         match deliver(&shared, &sender, mapped.records).await? {
-            Delivered::Stored { results, head } => {
+            Delivered::Stored { results, head, visible } => {
                 let again = results
                     .iter()
                     .filter(|result| matches!(result, Appended::Duplicate { .. }))
@@ -186,6 +194,9 @@ async fn take(
                 answer.duplicates += again;
                 answer.accepted = (results.len() as u64).saturating_sub(again + notes);
                 answer.log = head.as_ref().map(Log::of);
+                if !visible {
+                    status = StatusCode::ACCEPTED;
+                }
             }
             Delivered::Sent(positions) => {
                 answer.accepted = (positions.len() as u64).saturating_sub(notes);

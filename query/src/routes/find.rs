@@ -1,69 +1,179 @@
 //! `GET /v1/find?id=`: where an id occurs, over the tenants that the caller may read (A7: no others are looked into).
+//!
+//! What other nodes hold they are asked for, side by side and not for long; what could not be asked is named, for "not found"
+//! must not mean "not looked for".
 
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use futures::future::join_all;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use verdict_edge::{Answer, ID, NoLog, Params, access::Role, percent};
+use verdict_edge::access::{Principal, Role};
+use verdict_edge::{Answer, Edge, Holder, ID, NoLog, Params, Sent, Share, percent};
 use verdict_schemas::{Body, EventId, Interpretation, RolloutId, TenantId, Timestamp, TraceId};
 use verdict_store::{Index, LogInfo, LogName, Order, Snapshot, TimeRange};
 
 use crate::ask::Asking;
+use crate::behind::{behind, broken};
 use crate::reply::Reply;
 use crate::routes::decisions::decision_of;
+use crate::state::QueryState;
 
 /// So many places are named.
 const MOST: usize = 100;
+/// How long another node is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-#[derive(Serialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct Found {
     tenant: String,
     /// `event`, `decision`, `rollout`, `trace`, `correlation` or `agent`.
-    what: &'static str,
+    what: Cow<'static, str>,
     /// Where it is: of a trace or a correlation id its first event, of an agent its latest.
     index: u64,
     /// The question that shows it.
     href: String,
 }
 
+/// What is found, here or by another node.
+#[derive(Serialize, Deserialize)]
+struct Document {
+    id: String,
+    items: Vec<Found>,
+    complete: bool,
+    known_at: Timestamp,
+    /// What was not looked into because another node holds it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    not_asked: Vec<NotAsked>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NotAsked {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partitions: Option<String>,
+    reason: String,
+}
+
 /// `GET /v1/find`
 pub(crate) async fn find(asking: Asking<NoLog>) -> Response {
-    #[derive(Serialize)]
-    struct Document {
-        id: String,
-        items: Vec<Found>,
-        complete: bool,
-        known_at: Timestamp,
-    }
     let id = match Params::read(asking.query(), &[ID]).and_then(|params| Ok(params.required("id")?.to_owned())) {
         Ok(id) => id,
         Err(problem) => return problem.into_response(),
     };
-    asking
-        .alone(move |state, caller| {
-            let known_at = state.edge.store().horizon();
-            let snapshot = state.edge.store().snapshot();
-            let mut logs = snapshot.logs()?;
-            logs.retain(|log| log.name.tenant().is_some_and(|tenant| caller.may(Role::Read, tenant)));
-            logs.sort_by(|one, other| one.name.cmp(&other.name));
-            let mut items = Vec::new();
-            for log in &logs {
-                if let LogName::Tenant(tenant) = &log.name {
-                    find_in(&snapshot, log, tenant, &id, &mut items)?;
-                }
-                if items.len() >= MOST {
-                    break;
+    let (edge, caller, asked_for) = (asking.state.edge.clone(), asking.caller.clone(), id.clone());
+    let here = asking.alone(move |state, caller| find_here(state, caller, id));
+    // What another node sent on is about what is held here alone.
+    let elsewhere = if caller.is_forwarded() {
+        Vec::new()
+    } else {
+        edge.owners().elsewhere()
+    };
+    let there = join_all(
+        elsewhere
+            .into_iter()
+            .map(|share| ask(&edge, &caller, &asked_for, share)),
+    );
+    let (here, there) = tokio::join!(here, there);
+    here.and_then(|here| Reply::json(&merged(here, there))).into_response()
+}
+
+fn find_here(state: &QueryState, caller: &Principal, id: String) -> Answer<Document> {
+    let (store, owners) = (state.edge.store(), state.edge.owners());
+    let readable = |log: &LogName| log.tenant().is_some_and(|tenant| caller.may(Role::Read, tenant));
+    // What is left of a partition that was read here once is answered by whoever reads it now.
+    let is_asked = |log: &LogName| readable(log) && owners.holder(log) == Holder::Here;
+    let names: Vec<LogName> = store.log_names().into_iter().filter(is_asked).collect();
+    let names: Vec<&LogName> = names.iter().collect();
+    let known_at = store.horizon(&names);
+    let snapshot = store.snapshot();
+    let mut logs = snapshot.logs()?;
+    logs.retain(|log| is_asked(&log.name));
+    let is_whole = |log: &&LogName| behind(store, log, true).is_none() && broken(store, log).is_none();
+    logs.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut items = Vec::new();
+    for log in &logs {
+        if let LogName::Tenant(tenant) = &log.name {
+            find_in(&snapshot, log, tenant, &id, &mut items)?;
+        }
+        if items.len() >= MOST {
+            break;
+        }
+    }
+    let complete = names.iter().all(is_whole) && items.len() < MOST;
+    items.truncate(MOST);
+    Ok(Document {
+        id,
+        items,
+        complete,
+        known_at,
+        not_asked: Vec::new(),
+    })
+}
+
+/// Asks the node that holds a share of the tenants.
+async fn ask(edge: &Edge, caller: &Principal, id: &str, share: Share) -> Result<Document, NotAsked> {
+    let not_asked = |reason: &str| NotAsked {
+        owner: share.owner.clone(),
+        partitions: share.partitions.clone(),
+        reason: reason.to_owned(),
+    };
+    let owner = share
+        .owner
+        .as_deref()
+        .ok_or_else(|| not_asked("no node is known that reads them"))?;
+    let peers = edge
+        .peers()
+        .ok_or_else(|| not_asked("this node has no token to ask it with"))?;
+    let sent = Sent {
+        owner,
+        caller,
+        method: Method::GET,
+        target: &format!("/v1/find?id={}", percent::encode(id)),
+        headers: &HeaderMap::new(),
+        body: None,
+    };
+    let answer = tokio::time::timeout(PATIENCE, peers.send(sent)).await;
+    let answer = answer.map_err(|_| not_asked("it did not answer in time"))?;
+    let answer = answer.map_err(|_| not_asked("it can not be asked; the log of this node says why"))?;
+    if answer.status() != StatusCode::OK {
+        return Err(not_asked(&format!("it answered {}", answer.status().as_u16())));
+    }
+    let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await;
+    bytes
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .ok_or_else(|| not_asked("its answer can not be read: it is of another release, perhaps"))
+}
+
+/// All that was found, each once: several nodes may hold a tenant.
+fn merged(mut here: Document, there: Vec<Result<Document, NotAsked>>) -> Document {
+    for answer in there {
+        match answer {
+            Ok(more) => {
+                here.complete &= more.complete;
+                here.known_at = here.known_at.min(more.known_at);
+                for found in more.items {
+                    if !here.items.contains(&found) {
+                        here.items.push(found);
+                    }
                 }
             }
-            let complete = items.len() < MOST;
-            items.truncate(MOST);
-            Reply::json(&Document {
-                id,
-                items,
-                complete,
-                known_at,
-            })
-        })
-        .await
+            Err(not_asked) => {
+                here.complete = false;
+                here.not_asked.push(not_asked);
+            }
+        }
+    }
+    // By tenant, as where one node holds them all; what is of one tenant stays in its order.
+    here.items.sort_by(|one, other| one.tenant.cmp(&other.tenant));
+    here.complete &= here.items.len() <= MOST;
+    here.items.truncate(MOST);
+    here
 }
 
 /// Path and query of one thing: below its list, unless its id would not arrive there as what it is.
@@ -78,10 +188,10 @@ fn one_of(what: &str, id: &str) -> String {
 fn find_in(snapshot: &Snapshot<'_>, log: &LogInfo, tenant: &TenantId, id: &str, items: &mut Vec<Found>) -> Answer<()> {
     let base = format!("/v1/tenants/{tenant}");
     let encoded = percent::encode(id);
-    let mut add = |what, index: u64, href: String| {
+    let mut add = |what: &'static str, index: u64, href: String| {
         items.push(Found {
             tenant: tenant.to_string(),
-            what,
+            what: what.into(),
             index,
             href: format!("{base}{href}"),
         });

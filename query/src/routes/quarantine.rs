@@ -23,7 +23,7 @@ const SHOWN: usize = 1024;
 
 /// The names of flags. Duplicates are no fault: they are shown when they are asked for. An unknown kind may be a later release's,
 /// and may be a misspelt one, of which nobody would hear.
-const FLAGS: [(&str, &str); 7] = [
+const FLAGS: [(&str, &str); 8] = [
     ("malformed", "malformed"),
     ("awaiting_schema", "awaiting_schema"),
     ("unrouted", "unrouted"),
@@ -31,6 +31,7 @@ const FLAGS: [(&str, &str); 7] = [
     ("duplicate", "duplicate"),
     ("unknown_kind", "unknown_kind"),
     ("no_append_time", "no_append_time"),
+    ("passed_over", "passed_over"),
 ];
 
 #[derive(Serialize)]
@@ -120,6 +121,14 @@ impl From<Flag> for Why {
                 kind: Some(kind),
                 ..Self::default()
             },
+            Flag::PassedOver => {
+                let detail = "this release can not make views of it, and makes nothing else of it: a fault of ours, please \
+                              report it";
+                Self {
+                    detail: Some(detail.to_owned()),
+                    ..Self::default()
+                }
+            }
             Flag::NoAppendTime => {
                 let detail = "it counts, but the broker did not stamp it: the topic was not set to LogAppendTime";
                 Self {

@@ -161,15 +161,12 @@ impl Node {
 
     /// As the consumer of a partition does: what a broker recorded keeps the broker's time.
     async fn keep(&self, batch: Vec<Incoming>) {
-        let (partition, last) = batch.last().unwrap().source.kafka().unwrap();
         let pending = self.store.append_kafka(batch, Vec::new(), Vec::new()).unwrap();
-        tokio::task::spawn_blocking(|| pending.wait().unwrap()).await.unwrap();
-        assert!(
-            self.store
-                .wait_position(&partition, last, Duration::from_secs(60))
-                .await,
-            "it becomes visible"
-        );
+        let receipt = tokio::task::spawn_blocking(|| pending.wait().unwrap()).await.unwrap();
+        for head in receipt.logs {
+            let visible = self.store.wait_visible(&head.name, head.size, Duration::from_secs(60));
+            assert!(visible.await, "it becomes visible");
+        }
     }
 
     fn incoming(&self, tenant: &str, recorded: &str, value: Vec<u8>) -> Incoming {

@@ -2,25 +2,23 @@
 //!
 //! [`Committer::commit`] is the whole story, top to bottom. What a crash costs at each step is said there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rocksdb::WriteBatch;
-use tokio::sync::mpsc;
 
 use crate::error::{AppendError, StoreError};
+use crate::follow::waiter::Waiter;
 use crate::guard::{fail_point, guarded};
 use crate::incoming::{AppendReceipt, LastStored, LogHead, Position};
 use crate::keys;
 use crate::leaf::payload_digest;
 use crate::log::dedup::InFlight;
 use crate::log::ledger::Ledger;
-use crate::log::pipeline::{Batch, Sequenced, Work};
 use crate::log::positions;
 use crate::log::queue::{Answer, Group};
-use crate::log::sequence::Staging;
+use crate::log::sequence::{Sequenced, Staging};
 use crate::names::{KafkaPartition, LogId};
 use crate::record::Record;
 use crate::shared::Shared;
@@ -36,14 +34,12 @@ pub(crate) struct Committer {
     pub(super) in_flight: InFlight,
     /// Each partition's position, and the log that its last record is in.
     pub(super) positions: HashMap<KafkaPartition, (Position, Option<LogId>)>,
-    views: mpsc::Sender<Work>,
-    batches: u64,
     /// Kept between batches: the row at hand.
     row: Vec<u8>,
 }
 
 impl Committer {
-    pub(crate) fn new(shared: Arc<Shared>, ledger: Ledger, views: mpsc::Sender<Work>) -> Result<Self, StoreError> {
+    pub(crate) fn new(shared: Arc<Shared>, ledger: Ledger) -> Result<Self, StoreError> {
         let positions = positions::all(&shared.database)?.into_iter();
         let positions: HashMap<_, _> = positions
             .map(|(partition, position, log)| (partition, (position, log)))
@@ -52,15 +48,13 @@ impl Committer {
             .iter()
             .map(|(partition, (position, _))| (partition.clone(), position.clone()));
         *shared.positions.write() = published.collect();
-        let (in_flight, row) = (InFlight::default(), Vec::new());
+        let in_flight = InFlight::new(shared.options.in_flight_bytes);
         Ok(Self {
             shared,
             ledger,
             in_flight,
             positions,
-            views,
-            batches: 0,
-            row,
+            row: Vec::new(),
         })
     }
 
@@ -80,8 +74,7 @@ impl Committer {
                 self.shared.stop(&broken);
             }
         }
-        // The view thread ends behind the last batch. If it is gone already, that is as well.
-        let _ = self.views.blocking_send(Work::Stop);
+        self.shared.schedule.close();
     }
 
     /// One batch, from waiting callers to answers.
@@ -93,13 +86,11 @@ impl Committer {
             );
         }
         let begun = Instant::now();
-        self.batches += 1;
-        let number = self.batches;
-        self.in_flight.forget(self.shared.visible_batch.load(Ordering::Acquire));
+        self.in_flight.forget(&self.shared.schedule);
 
-        // 1. The moment. From here the horizon stays before it until the views have this batch (E3).
-        //    A crash costs what was queued; nobody was told.
-        let now = self.shared.clock.begin(number);
+        // 1. The moment. From here every horizon stays before it until it is committed, and then those of its logs until
+        //    the views have it (E3). A crash costs what was queued; nobody was told.
+        let now = self.shared.clock.begin();
 
         // 2. Order: each record gets its place, its recorded time and its leaf. All in memory.
         let mut staging = Staging::default();
@@ -109,7 +100,7 @@ impl Committer {
                 let _ = group.answer.send(Err(AppendError::Refused(reason)));
                 continue;
             }
-            match self.stage(group, number, now, &mut staging) {
+            match self.stage(group, now, &mut staging) {
                 Ok(group) => staged.push(group),
                 Err((answer, error)) => {
                     // Half a group is in the ledger: it can not be used again.
@@ -144,30 +135,41 @@ impl Committer {
 
         // 4. From here the records stay, whatever happens. Tell those who asked for durability.
         self.publish(&heads, &staging, begun);
-        let mut waiting = Vec::new();
+        let (mut waiting, mut durable) = (Vec::new(), Vec::new());
         for group in staged {
             let receipt = AppendReceipt {
                 logs: self.heads(&group.logs),
                 results: group.results,
+                visible: false,
             };
-            if group.from_kafka {
-                // A consumer that no longer waits reads its position when it comes back.
-                let _ = group.answer.send(Ok(receipt));
-            } else {
-                waiting.push((group.answer, receipt));
+            match group.durable {
+                Some(told) => {
+                    // Whoever waits for it to be visible may give up, and looks here then.
+                    let _first = told.set(receipt.clone());
+                    let sizes = group
+                        .logs
+                        .iter()
+                        .filter_map(|log| Some((*log, self.ledger.state(*log)?.size)));
+                    let sizes: Vec<_> = sizes.collect();
+                    waiting.push((Waiter::new(group.answer, receipt, sizes.len()), sizes));
+                }
+                None => durable.push((group.answer, receipt)),
             }
         }
 
         // 5. The views take it from here and answer the rest. A crash costs nothing: they are caught up at open.
-        let batch = Batch {
-            number,
-            records: staging.records,
-            waiting,
-            partitions: staging.partitions,
-        };
-        if let Err(mpsc::error::SendError(Work::Batch(batch))) = self.views.blocking_send(Work::Batch(batch)) {
-            let gone = AppendError::NotVisible("the thread that makes them has ended".to_owned());
-            refuse_all(batch.waiting.into_iter().map(|(answer, _)| answer), &gone);
+        self.shared.schedule.push(staging.records, waiting, &self.shared.clock);
+        self.reached(staging.partitions);
+        for (answer, receipt) in durable {
+            // A consumer that no longer waits reads its position when it comes back.
+            let _ = answer.send(Ok(receipt));
+        }
+    }
+
+    /// The records of these partitions before these offsets are durable.
+    fn reached(&self, partitions: BTreeMap<KafkaPartition, u64>) {
+        if !partitions.is_empty() {
+            self.shared.reached.send_modify(|reached| reached.extend(partitions));
         }
     }
 

@@ -10,10 +10,8 @@
 //!    committer thread      one batch at a time: whatever waits, so small when idle and large under load
 //!         |  dedup -> recorded time -> index -> leaf -> tree -> ONE write with fsync      (`commit`)
 //!         |------------------------------------------------------------> Kafka's callers: durable
-//!     [ channel ]          bounded by batches; the committer waits when views fall behind
-//!         |
-//!     view thread          rows of the views, then the watermark                          (`pipeline`)
-//!         '------------------------------------------------------------> HTTP's callers: durable and visible
+//!  followers               each log at its own pace: rows of its views, then its mark      (`crate::follow`)
+//!         '------------------------------------------------------------> HTTP's callers: visible, or durable and not yet
 //! ```
 //!
 //! One thread sequences, so order, recorded time and root are its alone and need no lock. Everything a restart needs
@@ -25,7 +23,7 @@
 //! - Before the write: what was queued. Nobody was told.
 //! - During the write: RocksDB replays the batch as a whole or not at all. Nobody was told. If it is whole, the records
 //!   are there: a Kafka consumer goes on behind them, an HTTP client that tries again meets them as duplicates.
-//! - After the write, before the views: nothing; the views are caught up at open by the code that makes them.
+//! - After the write, before the views: nothing; the follower of each log goes on where its rows end.
 //! - A power loss is the same, since the write returns when the disk has it (A5). Views and unacknowledged batches
 //!   written after the last fsync may be lost, from the end; the write-ahead log is replayed up to the first hole.
 //!
@@ -37,7 +35,6 @@ pub(crate) mod dedup;
 pub(crate) mod heads;
 pub(crate) mod ledger;
 pub(crate) mod meta;
-pub(crate) mod pipeline;
 pub(crate) mod positions;
 pub(crate) mod queue;
 pub(crate) mod read;

@@ -2,6 +2,7 @@
 //! it is full waits.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
@@ -28,8 +29,11 @@ pub(crate) struct Group {
 /// Who sent a group, which decides what is answered when.
 #[derive(Debug)]
 pub(crate) enum Origin {
-    /// The HTTP intake: answered when durable and visible.
-    Intake,
+    /// The HTTP intake: answered when visible.
+    Intake {
+        /// Where to say that they are durable.
+        durable: Arc<OnceLock<AppendReceipt>>,
+    },
     /// The Kafka consumer: answered when durable.
     Kafka {
         /// The next offset to read of each partition.
@@ -197,7 +201,6 @@ mod tests {
     use super::*;
     use crate::incoming::{Provenance, RawTime};
     use crate::names::SourcePosition;
-    use std::sync::Arc;
 
     fn group(count: usize) -> Group {
         let record = Incoming {
@@ -213,7 +216,9 @@ mod tests {
         };
         Group {
             records: vec![record; count],
-            origin: Origin::Intake,
+            origin: Origin::Intake {
+                durable: Arc::default(),
+            },
             answer: oneshot::channel().0,
         }
     }

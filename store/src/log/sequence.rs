@@ -2,28 +2,35 @@
 //! memory: [`crate::log::commit`] says when, and writes it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use verdict_merkle::LeafIndex;
 use verdict_schemas::Timestamp;
 
 use crate::error::StoreError;
-use crate::incoming::{Appended, Gap, Incoming, LastStored, Position, RawTime, RawTimeKind};
+use crate::incoming::{AppendReceipt, Appended, Gap, Incoming, LastStored, Position, RawTime, RawTimeKind};
 use crate::leaf::{LONGEST_NAME, Leaf};
 use crate::log::commit::Committer;
 use crate::log::dedup::Before;
-use crate::log::pipeline::Sequenced;
 use crate::log::queue::{Answer, Group, Origin};
 use crate::names::{KafkaPartition, LogId, LogName, SourcePosition};
 use crate::record::Record;
 use crate::views::dedup::Counts;
+
+/// A record with its place.
+pub(crate) struct Sequenced {
+    pub(crate) log: LogId,
+    pub(crate) name: LogName,
+    pub(crate) record: Record,
+}
 
 /// A group after its records were sequenced.
 pub(super) struct Staged {
     pub(super) answer: Answer,
     pub(super) results: Vec<Appended>,
     pub(super) logs: Vec<LogId>,
-    pub(super) from_kafka: bool,
+    /// Where to say that they are durable; `None` for Kafka's, who wait for no more.
+    pub(super) durable: Option<Arc<OnceLock<AppendReceipt>>>,
 }
 
 /// What a batch writes and hands on.
@@ -84,7 +91,7 @@ impl Committer {
         let mut reached: Vec<(KafkaPartition, u64)> = Vec::new();
         for record in &group.records {
             match (&record.source, &group.origin) {
-                (SourcePosition::Intake, Origin::Intake) => {}
+                (SourcePosition::Intake, Origin::Intake { .. }) => {}
                 (SourcePosition::Kafka { offset, .. }, Origin::Kafka { .. }) => {
                     let place = match reached
                         .iter()
@@ -149,7 +156,6 @@ impl Committer {
     pub(super) fn stage(
         &mut self,
         group: Group,
-        number: u64,
         now: Timestamp,
         staging: &mut Staging,
     ) -> Result<Staged, (Answer, StoreError)> {
@@ -162,10 +168,10 @@ impl Committer {
             answer,
             results: Vec::with_capacity(records.len()),
             logs: Vec::new(),
-            from_kafka: false,
+            durable: None,
         };
         for incoming in records {
-            match self.sequence(incoming, number, now, staging) {
+            match self.sequence(incoming, now, staging) {
                 Ok((log, appended)) => {
                     staged.results.push(appended);
                     if !staged.logs.contains(&log) {
@@ -176,14 +182,16 @@ impl Committer {
             }
         }
         self.move_positions(staging);
-        if let Origin::Kafka { next, gaps } = origin {
-            staged.from_kafka = true;
-            for (partition, end) in next {
-                let position = self.position(&partition, end);
-                position.next = end;
-                staging.partitions.insert(partition, end);
+        match origin {
+            Origin::Intake { durable } => staged.durable = Some(durable),
+            Origin::Kafka { next, gaps } => {
+                for (partition, end) in next {
+                    let position = self.position(&partition, end);
+                    position.next = end;
+                    staging.partitions.insert(partition, end);
+                }
+                staging.gaps.extend(gaps);
             }
-            staging.gaps.extend(gaps);
         }
         Ok(staged)
     }
@@ -192,7 +200,6 @@ impl Committer {
     fn sequence(
         &mut self,
         incoming: Incoming,
-        number: u64,
         now: Timestamp,
         staging: &mut Staging,
     ) -> Result<(LogId, Appended), StoreError> {
@@ -224,10 +231,7 @@ impl Committer {
                 .ledger
                 .state(log)
                 .map_or(earliest, |state| state.last_recorded.max(earliest));
-            match self
-                .in_flight
-                .before(&shared.database, log, key, &incoming.value, recorded)?
-            {
+            match self.in_flight.before(&shared, log, key, &incoming.value, recorded)? {
                 Before::Never => remembered = Some((key.clone(), incoming.value.clone())),
                 Before::Same(index) => {
                     staging.duplicates += 1;
@@ -252,7 +256,7 @@ impl Committer {
                 recorded: record.recorded_time,
                 late: None,
             };
-            self.in_flight.remember(number, log, key, counts, value);
+            self.in_flight.remember(log, key, counts, value);
         }
         let index = record.index;
         let positions = &self.positions;

@@ -4,9 +4,9 @@ use verdict_merkle::LeafIndex;
 use verdict_schemas::{Kind, Outcome, Timestamp};
 
 use crate::cut::Late;
-use crate::names::LogId;
 use crate::tables::Table;
 use crate::views::CitedVersion;
+use crate::views::ViewId;
 use crate::views::keys::{H16, Key, h16, h16_typed, h16_version_of};
 
 /// What to walk through.
@@ -86,15 +86,15 @@ impl Entry {
 
 impl Index {
     /// The ranges to join: each a table and the prefix of its keys.
-    pub(super) fn prefixes(&self, log: LogId) -> Vec<(Table, Key)> {
-        let named = |table, name: H16| (table, Key::log(log).with(&name));
+    pub(super) fn prefixes(&self, view: ViewId) -> Vec<(Table, Key)> {
+        let named = |table, name: H16| (table, Key::view(view).with(&name));
         match self {
-            Self::Time => vec![(Table::Time, Key::log(log))],
+            Self::Time => vec![(Table::Time, Key::view(view))],
             Self::Actor { r#type, id } => vec![named(Table::Actor, h16_typed(r#type, id))],
             Self::Resource { r#type, id } => vec![named(Table::Resource, h16_typed(r#type, id))],
             Self::Agent(agent) => vec![named(Table::Agent, h16(agent))],
             Self::Object { kind, id } => vec![named(Table::Object, h16_typed(kind, id))],
-            Self::Kind(kind) => vec![(Table::Kind, Key::log(log).with(&[*kind as u8]))],
+            Self::Kind(kind) => vec![(Table::Kind, Key::view(view).with(&[*kind as u8]))],
             Self::Versions(versions) => {
                 let mut names: Vec<H16> = versions.iter().map(hash_of).collect();
                 names.sort_unstable();

@@ -16,8 +16,8 @@ use crate::cut::LogCut;
 use crate::error::StoreError;
 use crate::names::LogId;
 use crate::tables::Table;
-use crate::views::intents;
 use crate::views::keys::{self, Key};
+use crate::views::{ViewId, intents};
 
 /// The intent of one log, up to a step.
 #[derive(Clone, Debug)]
@@ -39,9 +39,8 @@ pub(crate) struct IntentCache {
 struct Logs {
     /// The most facts held, of all logs together; one log is held whatever its size.
     most: usize,
-    /// Counts rebuilds: what was read before one is not kept after it.
-    era: u64,
-    logs: HashMap<LogId, Held, RandomState>,
+    /// By the generation of rows that it was read from, whose numbers are given once.
+    logs: HashMap<ViewId, Held, RandomState>,
     asked: u64,
 }
 
@@ -54,19 +53,12 @@ impl IntentCache {
         self.held.lock().most = usize::try_from(bytes / FACT_BYTES).unwrap_or(usize::MAX);
     }
 
-    /// Forgets everything: views are being made again.
-    pub(crate) fn clear(&self) {
-        let mut held = self.held.lock();
-        held.logs.clear();
-        held.era += 1;
+    /// Forgets a generation of rows: another took its place.
+    pub(crate) fn forget(&self, view: ViewId) {
+        self.held.lock().logs.remove(&view);
     }
 
-    /// The era, to be read before the snapshot is taken: what a snapshot from before a rebuild gives is not kept.
-    pub(super) fn era(&self) -> u64 {
-        self.held.lock().era
-    }
-
-    fn get(&self, log: LogId) -> Option<Held> {
+    fn get(&self, log: ViewId) -> Option<Held> {
         let mut held = self.held.lock();
         held.asked += 1;
         let now = held.asked;
@@ -75,11 +67,8 @@ impl IntentCache {
         Some(found.clone())
     }
 
-    fn keep(&self, log: LogId, made: Held, era: u64) {
+    fn keep(&self, log: ViewId, made: Held) {
         let mut held = self.held.lock();
-        if held.era != era {
-            return;
-        }
         held.asked += 1;
         let used = held.asked;
         // Two questions may have extended it at once: the longer stays.
@@ -105,7 +94,8 @@ impl Snapshot<'_> {
         let Some(tenant) = name.as_ref().and_then(|name| name.tenant()) else {
             return Ok(None);
         };
-        let held = self.intents.get(log);
+        let view = self.view(log)?;
+        let held = self.intents.get(view);
         if let Some(held) = &held
             && held.steps >= steps
         {
@@ -119,7 +109,7 @@ impl Snapshot<'_> {
             used: 0,
         });
         let mut new = Vec::new();
-        self.each_from(Table::Intent, log, held.steps, |key, row| {
+        self.each_from(Table::Intent, view, held.steps, |key, row| {
             let step = keys::tail_index(key).unwrap_or_default();
             if step < steps {
                 new.push(intents::decode(step, row)?);
@@ -132,7 +122,7 @@ impl Snapshot<'_> {
             new.into_iter().for_each(|intent| log.push(intent));
         }
         held.steps = held.steps.max(steps);
-        self.intents.keep(log, held.clone(), self.era);
+        self.intents.keep(view, held.clone());
         Ok(Some(held.log))
     }
 
@@ -140,17 +130,17 @@ impl Snapshot<'_> {
     fn each_from(
         &self,
         table: Table,
-        log: LogId,
+        view: ViewId,
         from: u64,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         use crate::views::fold_rows::Ordered;
         let mut options = rocksdb::ReadOptions::default();
-        if let Some(end) = crate::keys::after_log(log) {
+        if let Some(end) = view.end() {
             options.set_iterate_upper_bound(end);
         }
         let mut rows = self.raw_iterator(table, options)?;
-        rows.seek(Key::log(log).index(from).as_slice());
+        rows.seek(Key::view(view).index(from).as_slice());
         let mut visited = 0;
         while let Some((key, value)) = rows.item() {
             visited += 1;

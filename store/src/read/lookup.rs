@@ -9,7 +9,6 @@ use super::snapshot::Snapshot;
 use crate::cut::{Late, LogCut, turn};
 use crate::database::Rows;
 use crate::error::StoreError;
-use crate::keys::log_prefix;
 use crate::names::LogId;
 use crate::tables::Table;
 use crate::views::dedup::Counts;
@@ -33,7 +32,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the rows can not be read.
     pub fn by_event_id(&self, log: LogId, id: EventId, cut: LogCut) -> Result<Vec<EventRecord>, StoreError> {
-        let prefix = Key::log(log).with(id.0.as_bytes());
+        let prefix = Key::view(self.view(log)?).with(id.0.as_bytes());
         let mut found = Vec::new();
         self.each(Table::Event, prefix.as_slice(), |key, value| {
             if key.len() == keys::EVENT {
@@ -106,7 +105,7 @@ impl Snapshot<'_> {
         cut: LogCut,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        let prefix = Key::log(log).with(id);
+        let prefix = Key::view(self.view(log)?).with(id);
         let mut found = Vec::new();
         self.each(table, prefix.as_slice(), |key, note| {
             let damage = || StoreError::corrupt(table, format!("key {}", hex::encode(key)));
@@ -148,7 +147,7 @@ impl Snapshot<'_> {
         version: Option<&Version>,
     ) -> Result<Vec<CitedVersion>, StoreError> {
         let mut found = Vec::new();
-        self.each(Table::Series, &log_prefix(log), |_, row| {
+        self.each(Table::Series, &self.view(log)?.prefix(), |_, row| {
             let cited = versions::decode(row);
             let cited = cited.map_err(|damage| StoreError::corrupt(Table::Series, damage.to_string()))?;
             if policy.is_none_or(|policy| cited.policy == *policy)
@@ -168,7 +167,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the row can not be read.
     pub fn flag(&self, log: LogId, index: LeafIndex, cut: LogCut) -> Result<Option<Flag>, StoreError> {
-        self.row(Table::Flag, Key::log(log).index(index.0).as_slice())?
+        self.row(Table::Flag, Key::view(self.view(log)?).index(index.0).as_slice())?
             .map_or(Ok(None), |row| flag_at(&row, cut))
     }
 
@@ -183,7 +182,8 @@ impl Snapshot<'_> {
         from: Option<LeafIndex>,
         cut: LogCut,
     ) -> Result<Flags<'_>, StoreError> {
-        let key = |index: u64| Key::log(log).index(index).as_slice().to_vec();
+        let view = self.view(log)?;
+        let key = |index: u64| Key::view(view).index(index).as_slice().to_vec();
         let (mut first, mut end) = (key(0), key(cut.size.0));
         match (order, from) {
             (Order::OldestFirst, Some(from)) => first = key(from.0.saturating_add(1)),

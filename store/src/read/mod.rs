@@ -36,6 +36,6 @@ impl Store {
     /// One moment of the store, to ask questions of.
     pub fn snapshot(&self) -> Snapshot<'_> {
         let shared = self.shared();
-        Snapshot::new(&shared.database, &*shared.schemas, &shared.visible.intents)
+        Snapshot::new(&shared.database, &*shared.schemas, &shared.intents)
     }
 }

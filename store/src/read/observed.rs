@@ -69,7 +69,7 @@ impl Snapshot<'_> {
 
     /// The environments that any record ever named, whatever the cut.
     fn environments_named(&self, log: LogId) -> Result<Vec<Environment>, StoreError> {
-        let prefix = names_prefix(log);
+        let prefix = names_prefix(self.view(log)?);
         let mut found = Vec::new();
         self.each(Table::Observed, &prefix, |key, _| {
             let name = key.get(prefix.len()..).and_then(|name| std::str::from_utf8(name).ok());
@@ -86,8 +86,9 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the rows can not be read.
     pub fn observed(&self, log: LogId, environment: &Environment, cut: LogCut) -> Result<ObservedAt<'_>, StoreError> {
-        let number = number_of(self, log, environment.as_str())?;
-        let rows = ObservedRows(number.map(|number| EnvironmentSpace::new(self, log, number, Pending::new())));
+        let view = self.view(log)?;
+        let number = number_of(self, view, environment.as_str())?;
+        let rows = ObservedRows(number.map(|number| EnvironmentSpace::new(self, view, number, Pending::new())));
         Ok(ObservedAt {
             snapshot: self,
             log,

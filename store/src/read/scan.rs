@@ -156,7 +156,7 @@ impl Snapshot<'_> {
         cut: LogCut,
     ) -> Result<Scan<'_>, StoreError> {
         let range = self.within_cut(log, range, cut)?;
-        let prefixes = index.prefixes(log);
+        let prefixes = index.prefixes(self.view(log)?);
         let mut ranges = Vec::with_capacity(prefixes.len());
         for (table, prefix) in prefixes {
             ranges.push(self.range(table, prefix, range, order, from)?);

@@ -21,7 +21,7 @@ use crate::record::Record;
 use crate::tables::Table;
 use crate::views::fold_rows::Ordered;
 use crate::views::late;
-use crate::views::mark::{Mark, mark};
+use crate::views::mark::{self, Generation, Mark, Place, ViewId};
 
 /// A log at the moment of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +50,8 @@ pub struct Snapshot<'s> {
     rocks: rocksdb::Snapshot<'s>,
     pub(super) schemas: &'s dyn WriterSchemas,
     pub(super) intents: &'s IntentCache,
-    pub(super) era: u64,
     names: Mutex<HashMap<LogId, Arc<LogName>, RandomState>>,
+    generations: Mutex<HashMap<LogId, Generation, RandomState>>,
     /// The cut asked about last, and when its last record was recorded.
     latest: Mutex<Option<(LogId, TreeSize, Option<Timestamp>)>>,
     reads: AtomicU64,
@@ -80,14 +80,13 @@ impl Ordered for Snapshot<'_> {
 
 impl<'s> Snapshot<'s> {
     pub(crate) fn new(database: &'s Database, schemas: &'s dyn WriterSchemas, intents: &'s IntentCache) -> Self {
-        let era = intents.era();
         let rocks = database.raw().snapshot();
         Self {
             database,
             rocks,
             schemas,
             intents,
-            era,
+            generations: Mutex::default(),
             names: Mutex::default(),
             latest: Mutex::default(),
             reads: AtomicU64::new(0),
@@ -132,9 +131,10 @@ impl<'s> Snapshot<'s> {
             last_recorded,
         } = state;
         let made = self.mark(id)?;
-        let visible = LogCut {
-            size: made.size.min(size),
-            ..made.cut()
+        let (visible, chain) = if made.size >= size {
+            (made.cut(), head(&made.turn.chain))
+        } else {
+            self.before_the_next(id, &made)?
         };
         Ok(LogInfo {
             name,
@@ -142,14 +142,43 @@ impl<'s> Snapshot<'s> {
             size,
             root,
             visible,
-            chain: head(&made.turn.chain),
+            chain,
             last_recorded,
         })
     }
 
+    /// The rows of a log that questions read.
+    fn generation(&self, log: LogId) -> Result<Generation, StoreError> {
+        if let Some(generation) = self.generations.lock().get(&log) {
+            return Ok(*generation);
+        }
+        let nothing = Generation {
+            view: ViewId::NONE,
+            mark: Mark::default(),
+        };
+        let generation = mark::generation(self, log, Place::Current)?.unwrap_or(nothing);
+        self.generations.lock().insert(log, generation);
+        Ok(generation)
+    }
+
+    /// The number that these rows begin with.
+    pub(super) fn view(&self, log: LogId) -> Result<ViewId, StoreError> {
+        Ok(self.generation(log)?.view)
+    }
+
     /// How far the views of a log are made.
     pub(super) fn mark(&self, log: LogId) -> Result<Mark, StoreError> {
-        mark(self, log)
+        Ok(self.generation(log)?.mark)
+    }
+
+    /// What is answered of a log whose views are behind: the records before the time of the first that is missing, since
+    /// whoever asks about that time is told of all of it or nothing.
+    fn before_the_next(&self, log: LogId, made: &Mark) -> Result<(LogCut, [u8; 8]), StoreError> {
+        let next = self.record(log, LeafIndex(made.size.0))?;
+        let time = next.map_or(Timestamp::MIN, |next| next.recorded_time.minus_micros(1));
+        let size = self.size_at(log, time)?.min(made.size);
+        let turn = late::turn_at(self, log, size, |turn| turn.time <= time)?;
+        Ok((LogCut { size, late: turn.late }, head(&turn.chain)))
     }
 
     /// The cut of a log at a time: the records recorded at or before it, as they were understood then (E3). With it what

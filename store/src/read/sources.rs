@@ -11,7 +11,6 @@ use verdict_schemas::{AsRecorded, project};
 use super::snapshot::Snapshot;
 use crate::cut::LogCut;
 use crate::error::StoreError;
-use crate::keys::log_prefix;
 use crate::names::LogId;
 use crate::record::Record;
 use crate::tables::Table;
@@ -47,7 +46,7 @@ impl Snapshot<'_> {
 
     fn sources_kept(&self, log: LogId) -> Result<Vec<SourceReport>, StoreError> {
         let mut reports: Vec<SourceReport> = Vec::new();
-        self.each(Table::Source, &log_prefix(log), |key, row| {
+        self.each(Table::Source, &self.view(log)?.prefix(), |key, row| {
             // Behind the row of a source come those of its incarnations.
             let damaged = |damage: crate::layout::Damaged| StoreError::corrupt(Table::Source, damage.to_string());
             if key.len() == 4 + 16 {
@@ -81,7 +80,7 @@ impl Snapshot<'_> {
             }
         };
         // In the order of understanding: what came out of turn after so many records stands behind them.
-        let mut events = late::events_after(self, log, TreeSize(0), &Turn::default())?;
+        let mut events = late::events_after(self, log, TreeSize(0), &Turn::default(), usize::MAX)?;
         events.retain(|event| event.turn.late <= cut.late && event.passed <= cut.size.0);
         let waited: HashSet<LeafIndex> = events
             .iter()

@@ -74,14 +74,15 @@ impl Store {
         meta::bind_topic(&self.open.shared.database, cluster, topic, partitions)
     }
 
-    /// With Kafka: everything of this partition up to `time` is held **and visible**. The first call makes the horizon
-    /// that of Kafka: the earliest over the partitions named so far. So name all of them at start, with
+    /// With Kafka: everything of this partition up to `time` is held. The first call makes horizons those of Kafka: of the
+    /// partition that feeds a log ([`Store::set_feeds`]), or the earliest of those named so far. So name all of them at start, with
     /// [`Timestamp::MIN`].
     pub fn set_horizon(&self, partition: &KafkaPartition, time: Timestamp) {
         self.open.shared.clock.set_kafka(partition, time);
     }
 
-    /// Waits until the record at `offset` of a Kafka partition is visible; `false` if it is not within `timeout`.
+    /// Waits until the record at `offset` of a Kafka partition is durable, and its log's views know that they are behind;
+    /// `false` if it is not within `timeout`.
     pub async fn wait_position(&self, partition: &KafkaPartition, offset: u64, timeout: Duration) -> bool {
         let mut reached = self.open.shared.reached.subscribe();
         let seen = reached.wait_for(|reached| reached.get(partition).is_some_and(|next| *next > offset));

@@ -1,4 +1,4 @@
-//! One batch of records on its way to rows: read, settle what counts (E4), then put what follows from it.
+//! One slice of a log on its way to rows: read, settle what counts (E4), observe, then put what follows from it.
 
 use verdict_fold::{intended_at, intent, observed_at};
 use verdict_schemas::{
@@ -7,15 +7,19 @@ use verdict_schemas::{
 };
 
 use super::Committed;
-use super::builder::Builder;
+use super::context::{Budget, Context};
 use super::dedup::{Candidate, Standing};
 use super::flag::{Flag, encode_understood};
 use super::index::{self, Place};
 use super::keys::{Key, h8_emitter, h16};
+use super::maker::Maker;
+use super::mark::ViewId;
+use super::rows::Batch;
 use super::source_stats::Spoke;
 use super::sources::Slot;
 use crate::cut::Late;
 use crate::error::StoreError;
+use crate::guard::fail_point_at;
 use crate::tables::Table;
 
 /// What a value says, as far as views care.
@@ -29,6 +33,8 @@ pub(crate) enum What<'a> {
     /// Malformed; the source, where it is known.
     Malformed(Rejection, Option<String>),
     Awaiting(SchemaRef),
+    /// To make rows of it breaks the code of a view.
+    PassedOver,
 }
 
 impl<'a> What<'a> {
@@ -55,7 +61,7 @@ impl<'a> What<'a> {
             Self::Decision(decision) => Some(&decision.source),
             Self::Event(event) => Some(event.meta.source.as_str()),
             Self::Malformed(_, source) => Some(source.as_deref().unwrap_or_default()),
-            Self::Awaiting(_) => None,
+            Self::Awaiting(_) | Self::PassedOver => None,
         }
     }
 
@@ -64,14 +70,14 @@ impl<'a> What<'a> {
         match self {
             Self::Decision(decision) => Some((decision.event_id, false)),
             Self::Event(event) => Some((event.meta.event_id, event.body.is_intent())),
-            Self::Malformed(..) | Self::Awaiting(_) => None,
+            Self::Malformed(..) | Self::Awaiting(_) | Self::PassedOver => None,
         }
     }
 
     /// What it does to the statistics of its source.
     pub(crate) fn spoke(&self, standing: Standing) -> Spoke<'_> {
         match (self, standing) {
-            (Self::Malformed(..) | Self::Awaiting(_), _) => Spoke::Malformed,
+            (Self::Malformed(..) | Self::Awaiting(_) | Self::PassedOver, _) => Spoke::Malformed,
             (_, Standing::Duplicate(_)) => Spoke::Duplicate,
             (_, Standing::Conflict(_)) => Spoke::Conflict,
             (Self::Decision(decision), Standing::Counts) => Spoke::decision(decision),
@@ -83,6 +89,7 @@ impl<'a> What<'a> {
         match (self, standing) {
             (Self::Malformed(rejection, _), _) => Some(rejection.clone().into()),
             (Self::Awaiting(reference), _) => Some(Flag::AwaitingSchema { reference: *reference }),
+            (Self::PassedOver, _) => Some(Flag::PassedOver),
             (_, Standing::Duplicate(of)) => Some(Flag::Duplicate { of }),
             (_, Standing::Conflict(of)) => Some(Flag::Conflict { of }),
             (Self::Event(event), Standing::Counts) => match &event.body {
@@ -96,14 +103,14 @@ impl<'a> What<'a> {
     }
 
     /// Its place in the indexes.
-    fn place(&self, record: &Committed<'_>) -> Option<Place> {
-        let (log, index) = (record.log, record.index.0);
+    fn place(&self, view: ViewId, record: &Committed<'_>) -> Option<Place> {
+        let index = record.index.0;
         let recorded = record.recorded;
         match self {
             Self::Decision(decision) => {
                 let f = observed_at(decision.event_time, recorded);
                 Some(Place {
-                    log,
+                    view,
                     index,
                     f,
                     kind: Kind::Decision,
@@ -114,7 +121,7 @@ impl<'a> What<'a> {
             Self::Event(event) => {
                 let kind = event.body.kind();
                 Some(Place {
-                    log,
+                    view,
                     index,
                     f: acts_at(event, recorded),
                     kind,
@@ -122,7 +129,7 @@ impl<'a> What<'a> {
                     late: record.late,
                 })
             }
-            Self::Malformed(..) | Self::Awaiting(_) => None,
+            Self::Malformed(..) | Self::Awaiting(_) | Self::PassedOver => None,
         }
     }
 }
@@ -143,15 +150,32 @@ pub(super) struct Item<'a> {
     pub(super) standing: Standing,
 }
 
-/// One batch at work.
+/// One slice at work.
 pub(super) struct Work<'b, 'r> {
-    pub(super) builder: &'b mut Builder,
+    pub(super) maker: &'b mut Maker,
+    pub(super) context: &'b Context,
+    pub(super) batch: &'b mut Batch,
     pub(super) records: &'r [Committed<'r>],
 }
 
-impl<'r> Work<'_, 'r> {
-    /// Fills the builder's batch, caches and all, but for the watermarks.
-    pub(super) fn run(mut self) -> Result<(), StoreError> {
+impl<'b, 'r> Work<'b, 'r> {
+    pub(super) fn new(
+        maker: &'b mut Maker,
+        context: &'b Context,
+        batch: &'b mut Batch,
+        records: &'r [Committed<'r>],
+    ) -> Self {
+        Self {
+            maker,
+            context,
+            batch,
+            records,
+        }
+    }
+
+    /// Fills the batch and the maker's caches with what the records say, until the budget is spent. Gives how many records
+    /// it took.
+    pub(super) fn run(mut self, budget: &Budget) -> Result<usize, StoreError> {
         let mut items = Vec::with_capacity(self.records.len());
         let mut candidates = Vec::with_capacity(self.records.len());
         for (place, record) in self.records.iter().enumerate() {
@@ -159,68 +183,84 @@ impl<'r> Work<'_, 'r> {
             items.push(item);
             candidates.extend(candidate);
         }
-        self.settle(&mut items, candidates)?;
-        for (place, (record, item)) in self.records.iter().zip(&items).enumerate() {
-            self.put(place, record, item)?;
+        let before = self.batch.savepoint();
+        self.settle(&mut items, &mut candidates)?;
+        let view = (&*self.context.views, self.maker.view);
+        let taken = self.maker.observer.observe(view, self.records, &items, budget)?;
+        if let Some(next) = self.records.get(taken) {
+            // The rest is for another slice: it is settled then.
+            self.batch.rewind(&before);
+            self.maker.not_taken(next.index);
+            self.records = self.records.get(..taken).unwrap_or_default();
+            items.truncate(taken);
+            items.iter_mut().for_each(|item| item.standing = Standing::Counts);
+            candidates.retain(|candidate| candidate.place < taken);
+            self.settle(&mut items, &mut candidates)?;
         }
-        let Builder { observer, views, .. } = &mut *self.builder;
-        observer.observe(views, self.records, &items)
+        for (record, item) in self.records.iter().zip(&items) {
+            self.put(record, item)?;
+        }
+        Ok(taken)
     }
 
     fn read(&mut self, place: usize, record: &'r Committed<'r>) -> Result<(Item<'r>, Option<Candidate>), StoreError> {
         let tenant = record.name.tenant();
-        let what = match self.builder.waited_before(record) {
+        let what = match self.maker.waited_before(record) {
+            _ if self.maker.passed_over == Some(record.index) => What::PassedOver,
             Some(reference) => What::Awaiting(reference),
             None => {
-                let schemas = AsRecorded(&*self.builder.schemas, record.recorded);
+                fail_point_at(self.context.store, "read", record.index.0);
+                let schemas = AsRecorded(&*self.context.schemas, record.recorded);
                 What::read(project(record.value, record.framing, &schemas), tenant)
             }
         };
-        let Builder { sources, views, .. } = &mut *self.builder;
+        let view = self.maker.view;
         let (slot, hash) = match (tenant, what.source()) {
             (Some(_), Some(source)) => {
-                let slot = sources.slot(views, record.log, source)?;
-                (Some(slot), sources.hash(slot))
+                let slot = self.maker.sources.slot(&self.context.views, view, source)?;
+                (Some(slot), self.maker.sources.hash(slot))
             }
             (None, Some(source)) => (None, h16(source)),
             (_, None) => (None, [0; 16]),
         };
         let candidate = what.identity().map(|(event_id, intent)| Candidate {
-            log: record.log,
             event_id,
             source: h8_emitter(&hash, intent),
             place,
         });
         match &what {
-            What::Awaiting(reference) => self.builder.wait(record, *reference)?,
+            What::Awaiting(reference) => self.maker.wait(record, *reference)?,
+            What::PassedOver => {}
             _ => {
                 if let Some(reference) = schema_of(record.value, record.framing) {
-                    self.builder.meet(record, reference)?;
+                    self.maker.meet(self.context, record, reference)?;
                 }
             }
         }
-        Ok((
-            Item {
-                what,
-                source: slot,
-                standing: Standing::Counts,
-            },
-            candidate,
-        ))
+        let standing = Standing::Counts;
+        let item = Item {
+            what,
+            source: slot,
+            standing,
+        };
+        Ok((item, candidate))
     }
 
     /// The rows of one record.
-    fn put(&mut self, at: usize, record: &Committed<'_>, item: &Item<'_>) -> Result<(), StoreError> {
-        let place = item.what.place(record).filter(|_| item.standing == Standing::Counts);
+    fn put(&mut self, record: &Committed<'_>, item: &Item<'_>) -> Result<(), StoreError> {
+        let view = self.maker.view;
+        let place = item.what.place(view, record);
+        let place = place.filter(|_| item.standing == Standing::Counts);
         if record.name.tenant().is_none() {
             // For display: flagged, found by time and by id.
             self.flag(record, &Flag::Unrouted { reason: record.route });
-            place.iter().for_each(|place| place.by_time(&mut self.builder.batch));
+            place.iter().for_each(|place| place.by_time(self.batch));
             return Ok(());
         }
         if let Some(slot) = item.source {
-            let Builder { sources, views, .. } = &mut *self.builder;
-            sources.take(views, slot, item.what.spoke(item.standing), record.recorded)?;
+            let spoke = item.what.spoke(item.standing);
+            let views = (&*self.context.views, view);
+            self.maker.sources.take(views, slot, spoke, record.recorded)?;
         }
         let stamp = record.foreign_time.then_some(Flag::NoAppendTime);
         let flag = item.what.flag(item.standing).or(stamp);
@@ -230,65 +270,41 @@ impl<'r> Work<'_, 'r> {
             (None, None) => {}
         }
         match (&item.what, place) {
-            (What::Decision(decision), Some(place)) => self.decision(at, record, place, decision),
-            (What::Event(event), Some(place)) => self.event(at, record, place, event),
-            _ => Ok(()),
+            (What::Decision(decision), Some(place)) => self.decision(place, decision),
+            (What::Event(event), Some(place)) => self.event(record, place, event)?,
+            _ => {}
         }
+        Ok(())
     }
 
     fn flag(&mut self, record: &Committed<'_>, flag: &Flag) {
-        let rows = self.builder.batch.of(Table::Flag);
-        rows.put(Key::log(record.log).index(record.index.0).as_slice(), &flag.encode());
+        let key = Key::view(self.maker.view).index(record.index.0);
+        self.batch.of(Table::Flag).put(key.as_slice(), &flag.encode());
     }
 
     /// A record that waited is understood: what was said of it stays beside what is said of it since.
     fn understood(&mut self, record: &Committed<'_>, late: Late, since: Option<&Flag>) {
-        if let Some(reference) = self.builder.waited_for(record) {
+        if let Some(reference) = self.maker.waited_for(record) {
             let row = encode_understood(&reference, late, since);
-            let rows = self.builder.batch.of(Table::Flag);
-            rows.put(Key::log(record.log).index(record.index.0).as_slice(), &row);
+            let key = Key::view(self.maker.view).index(record.index.0);
+            self.batch.of(Table::Flag).put(key.as_slice(), &row);
         }
     }
 
-    fn decision(
-        &mut self,
-        at: usize,
-        record: &Committed<'_>,
-        place: Place,
-        decision: &DecisionProjection<'_>,
-    ) -> Result<(), StoreError> {
-        let Builder {
-            batch,
-            versions,
-            observer,
-            views,
-            ..
-        } = &mut *self.builder;
-        index::decision(batch, place, decision, |batch, hash, cited| {
-            versions.met(batch, record.log, hash, &decision.environment, cited);
+    fn decision(&mut self, place: Place, decision: &DecisionProjection<'_>) {
+        let versions = &mut self.maker.versions;
+        index::decision(self.batch, place, decision, |batch, hash, cited| {
+            versions.met(batch, place.view, hash, &decision.environment, cited);
         });
-        if decision.policies.is_empty() {
-            return Ok(());
-        }
-        observer.expect(views, record.log, &decision.environment, at)
     }
 
-    fn event(&mut self, at: usize, record: &Committed<'_>, place: Place, event: &Event) -> Result<(), StoreError> {
-        let Builder {
-            batch, observer, views, ..
-        } = &mut *self.builder;
-        index::event(batch, place, event);
+    fn event(&mut self, record: &Committed<'_>, place: Place, event: &Event) -> Result<(), StoreError> {
+        index::event(self.batch, place, event);
         if let Some(intent) = intent(event, record.place, record.recorded) {
             let row = super::intents::encode(&intent)?;
-            batch
-                .of(Table::Intent)
-                .put(Key::log(record.log).index(record.place.step).as_slice(), &row);
+            let key = Key::view(place.view).index(record.place.step);
+            self.batch.of(Table::Intent).put(key.as_slice(), &row);
         }
-        match (&event.body, &event.meta.environment) {
-            (Body::AgentSeen(_) | Body::AgentRetired(_), Some(environment)) => {
-                observer.expect(views, record.log, environment.as_str(), at)
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }

@@ -3,16 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rocksdb::{DBRawIterator, ReadOptions};
-use verdict_merkle::{LeafIndex, TreeSize};
+use rocksdb::{DBRawIterator, ReadOptions, WriteBatch};
+use uuid::Uuid;
+use verdict_merkle::LeafIndex;
 use verdict_schemas::WriterSchemas;
 
-use super::builder::Builder;
-use super::mark::{VERSION_KEY, mark};
-use super::{VERSION, Visible, keys};
+use super::context::{Budget, Context};
+use super::maker::Maker;
+use super::mark::{self, Generation, Mark, Place, VERSION_KEY, ViewId};
+use super::rows::Batch;
+use super::slice::End;
+use super::{VERSION, keys};
 use crate::database::{Database, Rows};
 use crate::error::{OpenError, StoreError};
-use crate::keys::{after_log, log_prefix};
+use crate::guard::guarded;
 use crate::log::state::{self, LogState};
 use crate::names::LogName;
 use crate::options::Options;
@@ -69,12 +73,14 @@ pub(crate) fn audit(
     }
     found.rows = Some(0);
     let views = Arc::new(Database::open_scratch(scratch, options)?);
-    let visible = Arc::new(Visible::new());
-    let mut builder = Builder::between(Arc::clone(kept), Arc::clone(&views), schemas, visible, options);
+    let databases = (Uuid::nil(), Arc::clone(kept), Arc::clone(&views));
+    let context = Context::between(databases, schemas, options);
     for log in state::all(&**kept)? {
-        let size = mark(&**kept, log.id)?.size;
-        if size > log.size {
-            let reason = format!("the views say {size} records, the log has {}", log.size);
+        let Some(made) = mark::generation(&**kept, log.id, Place::Current)? else {
+            continue;
+        };
+        if made.mark.size > log.size {
+            let reason = format!("the views say {} records, the log has {}", made.mark.size, log.size);
             found.differences.push(ViewDifference {
                 log: log.name,
                 table: Table::Mark.name(),
@@ -83,21 +89,90 @@ pub(crate) fn audit(
             });
             continue;
         }
-        builder.replay(&log, size)?;
-        compare_log(kept, &views, &log, size, &mut found)?;
+        build(&context, &log, made)?;
+        compare_log(kept, &views, &log, made, &mut found)?;
     }
     Ok(found)
+}
+
+/// Makes the rows of a log in the scratch space, up to where those kept are and under their number.
+fn build(context: &Context, log: &LogState, made: Generation) -> Result<(), StoreError> {
+    let nothing = Generation {
+        view: made.view,
+        mark: Mark::default(),
+    };
+    let mut maker = Maker::new(log.id, log.name.clone(), nothing, Place::Current);
+    let mut batch = Batch::new();
+    let end = End::Mark(made.mark);
+    while !end.is_reached(&maker.mark()) {
+        let step = guarded("builds views", || {
+            maker.step(context, &mut batch, &[], end, &Budget::unhurried(context))
+        });
+        let taken = match step {
+            Ok(taken) => taken,
+            // What breaks the code of a view was passed over when it came.
+            Err(StoreError::Broken { .. }) => {
+                batch.clear();
+                maker.forget(context)?;
+                one_by_one(context, &mut maker, &mut batch, end)?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if taken == 0 {
+            let what = format!("log `{}` can not be made up to where its views are", log.name);
+            return Err(StoreError::Views(what));
+        }
+        write(context, &mut batch)?;
+        maker.written(context);
+    }
+    Ok(())
+}
+
+/// Makes the rows of the next records one by one, and passes over the first that breaks the code of a view.
+fn one_by_one(context: &Context, maker: &mut Maker, batch: &mut Batch, end: End) -> Result<(), StoreError> {
+    let one = Budget::of_one();
+    loop {
+        let step = guarded("builds views", || maker.step(context, batch, &[], end, &one));
+        let passed = match step {
+            Err(StoreError::Broken { .. }) => {
+                batch.clear();
+                maker.forget(context)?;
+                let next = maker.next(context, end)?;
+                maker.pass_over(next);
+                maker.step(context, batch, &[], end, &one)?;
+                true
+            }
+            step => {
+                step?;
+                false
+            }
+        };
+        write(context, batch)?;
+        maker.written(context);
+        if passed || end.is_reached(&maker.mark()) {
+            return Ok(());
+        }
+    }
+}
+
+fn write(context: &Context, batch: &mut Batch) -> Result<(), StoreError> {
+    let mut write = WriteBatch::with_capacity_bytes(batch.bytes());
+    batch.hand_over(&context.views, &mut write)?;
+    context.views.write_views(write)
 }
 
 fn compare_log(
     kept: &Database,
     built: &Database,
     log: &LogState,
-    size: TreeSize,
+    made: Generation,
     found: &mut ViewsAudit,
 ) -> Result<(), StoreError> {
-    for table in Table::VIEWS {
-        let (mut kept, mut built) = (rows(kept, *table, log)?, rows(built, *table, log)?);
+    let size = made.mark.size;
+    // How far they are is where they were built to.
+    for table in Table::VIEWS.iter().filter(|table| **table != Table::Mark) {
+        let (mut kept, mut built) = (rows(kept, *table, made.view)?, rows(built, *table, made.view)?);
         loop {
             let (one, other) = (kept.item(), built.item());
             let reason = match (one, other) {
@@ -129,17 +204,17 @@ fn compare_log(
     Ok(())
 }
 
-/// The rows of a log in a table.
-fn rows<'d>(database: &'d Database, table: Table, log: &LogState) -> Result<DBRawIterator<'d>, StoreError> {
+/// The rows of a generation in a table.
+fn rows<'d>(database: &'d Database, table: Table, view: ViewId) -> Result<DBRawIterator<'d>, StoreError> {
     let mut options = ReadOptions::default();
     options.set_total_order_seek(true);
     options.fill_cache(false);
     options.set_readahead_size(1 << 20);
-    if let Some(end) = after_log(log.id) {
+    if let Some(end) = view.end() {
         options.set_iterate_upper_bound(end);
     }
     let mut rows = database.raw().raw_iterator_cf_opt(database.cf(table)?, options);
-    rows.seek(log_prefix(log.id));
+    rows.seek(view.prefix());
     Ok(rows)
 }
 

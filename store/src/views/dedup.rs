@@ -8,8 +8,8 @@
 //! "First" is in the order of understanding: a record understood late displaces nothing that counted before.
 //!
 //! ```text
-//! v_event   log | event id | H8(source)            for each record that counts: index u64, recorded u64 [, step, passed]
-//!           log | event id | H8(source) | index    (empty), or step, passed     a conflict
+//! v_event   view | event id | H8(source)            for each record that counts: index u64, recorded u64 [, step, passed]
+//!           view | event id | H8(source) | index    (empty), or step, passed     a conflict
 //! ```
 //!
 //! Step and passed are there where the record was understood late; the highest bit of the recorded time says so.
@@ -21,11 +21,11 @@ use verdict_merkle::LeafIndex;
 use verdict_schemas::{EventId, Timestamp};
 
 use super::keys::{self, H8};
+use super::mark::ViewId;
 use crate::cut::Late;
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::layout::{Damaged, Reader};
-use crate::names::LogId;
 use crate::tables::Table;
 
 /// How far an observation looks back: seven days of recorded time, in microseconds. Half-open like every interval of
@@ -89,13 +89,13 @@ impl Counts {
 /// When the row can not be read.
 pub(crate) fn find(
     database: &Database,
-    log: LogId,
+    view: ViewId,
     source: &str,
     event_id: EventId,
     recorded: Timestamp,
     intent: bool,
 ) -> Result<Option<Counts>, StoreError> {
-    let key = keys::event(log, event_id, &keys::h8_emitter(&keys::h16(source), intent));
+    let key = keys::event(view, event_id, &keys::h8_emitter(&keys::h16(source), intent));
     let Some(row) = database.get(Table::Event, key.as_slice())? else {
         return Ok(None);
     };
@@ -117,7 +117,6 @@ pub(crate) enum Standing {
 /// A well-formed record that asks what it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
-    pub(crate) log: LogId,
     pub(crate) event_id: EventId,
     pub(crate) source: H8,
     /// Its place in the batch, which is in index order within each log.
@@ -126,15 +125,15 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     pub(crate) fn same_event(&self, other: &Self) -> bool {
-        (self.log, self.event_id, self.source) == (other.log, other.event_id, other.source)
+        (self.event_id, self.source) == (other.event_id, other.source)
     }
 
     /// The order of the keys in `v_event`, then of the batch.
-    pub(crate) fn order(&self) -> (LogId, EventId, H8, usize) {
-        (self.log, self.event_id, self.source, self.place)
+    pub(crate) fn order(&self) -> (EventId, H8, usize) {
+        (self.event_id, self.source, self.place)
     }
 
-    pub(crate) fn key(&self) -> keys::Key {
-        keys::event(self.log, self.event_id, &self.source)
+    pub(crate) fn key(&self, view: ViewId) -> keys::Key {
+        keys::event(view, self.event_id, &self.source)
     }
 }

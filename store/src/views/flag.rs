@@ -3,7 +3,7 @@
 //! ```text
 //! value   tag u8 | fields      1 malformed: rule, field?, detail          2 duplicate: index     3 conflict: index
 //!                              4 awaiting schema: reference               5 unrouted: u8 why     6 unknown kind: name
-//!                              7 no append time
+//!                              7 no append time                       9 passed over
 //!                              8 awaiting schema and understood late: step, passed, reference behind its length, then
 //!                                the flag that it has since, if any
 //! reference   tag u8 | 1 Confluent id, 2 fingerprint: u64        3 GUID: 16 bytes
@@ -56,6 +56,9 @@ pub enum Flag {
     /// Neither the broker nor the intake stamped it: its time is its emitter's, or it has none. It counts, recorded at the
     /// last time that the broker gave in its partition.
     NoAppendTime,
+    /// Making rows of it breaks the code of a view: a fault of this release, not of the record. Nothing else is made of it
+    /// before a release that can.
+    PassedOver,
 }
 
 impl From<Rejection> for Flag {
@@ -79,6 +82,7 @@ impl Flag {
             Self::Unrouted { .. } => "unrouted",
             Self::UnknownKind { .. } => "unknown_kind",
             Self::NoAppendTime => "no_append_time",
+            Self::PassedOver => "passed_over",
         }
     }
 
@@ -114,6 +118,7 @@ impl Flag {
                 put_bytes(&mut out, kind.as_bytes());
             }
             Self::NoAppendTime => out.push(7),
+            Self::PassedOver => out.push(9),
         }
         out
     }
@@ -151,6 +156,7 @@ impl Flag {
                 kind: reader.text()?.to_owned(),
             },
             7 => Self::NoAppendTime,
+            9 => Self::PassedOver,
             _ => return Err(Damaged("no flag has this tag")),
         };
         reader.end()?;
@@ -274,6 +280,7 @@ mod tests {
                 reference: SchemaRef::Guid([7; 16]),
             },
             Flag::NoAppendTime,
+            Flag::PassedOver,
             Flag::Unrouted {
                 reason: Some(RouteFlag::NoKey),
             },

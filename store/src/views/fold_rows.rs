@@ -1,9 +1,9 @@
-//! The fold's rows of one log and environment, within the one column family that holds them all.
+//! The fold's rows of one generation and environment, within the one column family that holds them all.
 //!
 //! ```text
-//! observed   log u32 | environment u32 | the fold's own key       ->  the fold's own value
-//!            log u32 | 0 u32 | 0 u8                               ->  how many environments have a number
-//!            log u32 | 0 u32 | 1 u8 | the environment's name      ->  its number, from 1, in the order of appearance
+//! observed   view u32 | environment u32 | the fold's own key       ->  the fold's own value
+//!            view u32 | 0 u32 | 0 u8                               ->  how many environments have a number
+//!            view u32 | 0 u32 | 1 u8 | the environment's name      ->  its number, from 1, in the order of appearance
 //! ```
 
 use std::cell::RefCell;
@@ -13,9 +13,9 @@ use std::ops::{Bound, ControlFlow};
 use rocksdb::{DBRawIterator, ReadOptions};
 use verdict_fold::rows::{Direction, OrderedRows, OrderedRowsMut, Visit};
 
+use super::mark::ViewId;
 use crate::database::{Database, Rows};
 use crate::error::StoreError;
-use crate::names::LogId;
 use crate::tables::Table;
 
 /// Something that is read in order too: the database as it is now, or a snapshot of it.
@@ -46,8 +46,8 @@ impl Ordered for Database {
 pub(crate) type Pending = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 /// The prefix of an environment's rows.
-pub(crate) fn prefix(log: LogId, environment: u32) -> [u8; 8] {
-    let [a, b, c, d] = log.0.to_be_bytes();
+pub(crate) fn prefix(view: ViewId, environment: u32) -> [u8; 8] {
+    let [a, b, c, d] = view.prefix();
     let [e, f, g, h] = environment.to_be_bytes();
     [a, b, c, d, e, f, g, h]
 }
@@ -62,8 +62,8 @@ pub(crate) struct EnvironmentSpace<'d, S> {
 }
 
 impl<'d, S: Ordered> EnvironmentSpace<'d, S> {
-    pub(crate) fn new(source: &'d S, log: LogId, environment: u32, pending: Pending) -> Self {
-        let prefix = prefix(log, environment);
+    pub(crate) fn new(source: &'d S, view: ViewId, environment: u32, pending: Pending) -> Self {
+        let prefix = prefix(view, environment);
         Self {
             source,
             prefix,

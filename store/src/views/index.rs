@@ -13,15 +13,15 @@
 use verdict_schemas::{Body, Cited, DecisionProjection, Event, Kind, Outcome, Timestamp, TraceId};
 
 use super::keys::{self, H16, Key, h16, h16_correlation, h16_typed, h16_version};
+use super::mark::ViewId;
 use super::rows::Batch;
 use crate::cut::Late;
-use crate::names::LogId;
 use crate::tables::Table;
 
 /// Where a record stands in every index.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    pub(crate) log: LogId,
+    pub(crate) view: ViewId,
     pub(crate) index: u64,
     /// When it acts (E5).
     pub(crate) f: Timestamp,
@@ -49,25 +49,25 @@ impl Place {
     /// v_time: the only index of what is in an `_unrouted` log.
     pub(crate) fn by_time(&self, batch: &mut Batch) {
         batch.of(Table::Time).put(
-            Key::log(self.log).at(self.f, self.index).as_slice(),
+            Key::view(self.view).at(self.f, self.index).as_slice(),
             self.note(false).as_slice(),
         );
     }
 
     fn by_name(&self, batch: &mut Batch, table: Table, name: &H16) {
         batch.of(table).put(
-            Key::log(self.log).with(name).at(self.f, self.index).as_slice(),
+            Key::view(self.view).with(name).at(self.f, self.index).as_slice(),
             self.note(false).as_slice(),
         );
     }
 
     fn by_id(&self, batch: &mut Batch, table: Table, id: &H16) {
-        let key = Key::log(self.log).with(id).index(self.index);
+        let key = Key::view(self.view).with(id).index(self.index);
         batch.of(table).put(key.as_slice(), self.note(true).as_slice());
     }
 
     fn by_kind(&self, batch: &mut Batch) {
-        let key = Key::log(self.log).with(&[self.kind as u8]).at(self.f, self.index);
+        let key = Key::view(self.view).with(&[self.kind as u8]).at(self.f, self.index);
         batch.of(Table::Kind).put(key.as_slice(), self.note(false).as_slice());
     }
 }

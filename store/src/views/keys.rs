@@ -1,19 +1,19 @@
 //! The keys of the view rows. All integers are big-endian, so that the order of bytes is the order of meaning.
 //!
 //! ```text
-//! v_time                 log u32 | f u64 | index u64
-//! v_actor .. v_version   log u32 | H16(name) | f u64 | index u64        also v_resource, v_agent, v_object
-//! v_kind                 log u32 | kind u8 | f u64 | index u64
-//! v_trace, v_decision    log u32 | H16(name) | index u64               of a trace its normal form
-//! v_event                log u32 | event id 16 | H8(source)             what counts; then, of the same id, (of intent the
+//! v_time                 view u32 | f u64 | index u64
+//! v_actor .. v_version   view u32 | H16(name) | f u64 | index u64        also v_resource, v_agent, v_object
+//! v_kind                 view u32 | kind u8 | f u64 | index u64
+//! v_trace, v_decision    view u32 | H16(name) | index u64               of a trace its normal form
+//! v_event                view u32 | event id 16 | H8(source)             what counts; then, of the same id, (of intent the
 //!                                                                      last byte of H8 is inverted)
-//!                        log u32 | event id 16 | H8(source) | index u64  each conflict
-//! v_flag                 log u32 | index u64
-//! v_intent               log u32 | step u64
-//! v_source               log u32 | H16(source) [| H8(incarnation)]
-//! v_series               log u32 | H16(environment, scope, policy, version)
-//! observed               log u32 | environment u32 | the fold's own key; environment 0 names the environments
-//! v_mark                 log u32
+//!                        view u32 | event id 16 | H8(source) | index u64  each conflict
+//! v_flag                 view u32 | index u64
+//! v_intent               view u32 | step u64
+//! v_source               view u32 | H16(source) [| H8(incarnation)]
+//! v_series               view u32 | H16(environment, scope, policy, version)
+//! observed               view u32 | environment u32 | the fold's own key; environment 0 names the environments
+//! v_mark                 log u32: which view is read ([`super::mark`])
 //! ```
 //!
 //! H16 and H8 are the first bytes of SHA-256 over the parts, each behind its length: stable for ever, the same on
@@ -23,7 +23,7 @@
 use sha2::{Digest, Sha256};
 use verdict_schemas::{EventId, Scope, ScopeRef, Timestamp};
 
-use crate::names::LogId;
+use super::mark::ViewId;
 
 /// The first 16 bytes of a hash of a name: enough that nobody finds two alike.
 pub(crate) type H16 = [u8; 16];
@@ -163,12 +163,12 @@ pub(crate) struct Key {
 impl Key {
     const MAX: usize = 48;
 
-    pub(crate) fn log(log: LogId) -> Self {
+    pub(crate) fn view(view: ViewId) -> Self {
         Self {
             bytes: [0; Self::MAX],
             len: 0,
         }
-        .with(&log.0.to_be_bytes())
+        .with(&view.prefix())
     }
 
     pub(crate) fn with(mut self, part: &[u8]) -> Self {
@@ -214,8 +214,8 @@ pub(crate) fn h8_emitter(source: &H16, intent: bool) -> H8 {
 }
 
 /// `v_event` of what counts.
-pub(crate) fn event(log: LogId, id: EventId, source: &H8) -> Key {
-    Key::log(log).with(id.0.as_bytes()).with(source)
+pub(crate) fn event(view: ViewId, id: EventId, source: &H8) -> Key {
+    Key::view(view).with(id.0.as_bytes()).with(source)
 }
 
 /// (f, index) at the end of a key.
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn keys_order_by_time_then_index_and_read_back() {
-        let at = |f: i64, index| Key::log(LogId(7)).at(Timestamp::from_micros(f).unwrap(), index);
+        let at = |f: i64, index| Key::view(ViewId(7)).at(Timestamp::from_micros(f).unwrap(), index);
         assert!(at(1, 900).as_slice() < at(2, 3).as_slice());
         assert!(at(2, 255).as_slice() < at(2, 256).as_slice());
         assert_eq!(

@@ -296,12 +296,13 @@ pub(crate) fn turn_at(
     Ok(Turn::default())
 }
 
-/// What happened out of turn after `turn`, in a log that then held `size` records; in order.
+/// What happened out of turn after `turn`, in a log that then held `size` records: the first `most` of it, in order.
 pub(crate) fn events_after(
     rows: &impl Ordered,
     log: LogId,
     size: TreeSize,
     turn: &Turn,
+    most: usize,
 ) -> Result<Vec<Event>, StoreError> {
     let prefix = steps(log);
     let mut events = Vec::new();
@@ -309,8 +310,12 @@ pub(crate) fn events_after(
         return Ok(events);
     }
     let mut found = rows.raw_iterator(Table::Late, ReadOptions::default())?;
-    found.seek(step_key(log, size.0, 0));
-    while let Some((key, row)) = found.item().filter(|(key, _)| key.starts_with(&prefix)) {
+    // Numbers count on, so those of this size that came before are passed over.
+    found.seek(step_key(log, size.0, turn.number));
+    while let Some((key, row)) = found
+        .item()
+        .filter(|(key, _)| events.len() < most && key.starts_with(&prefix))
+    {
         let event = Event::decode(key, row).map_err(damaged)?;
         if event.turn.number > turn.number {
             events.push(event);

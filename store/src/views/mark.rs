@@ -1,12 +1,20 @@
-//! How far the views of a log are made.
+//! How far the rows of a log are made, and under which number they stand.
 //!
 //! ```text
-//! v_mark   log u32      size u64 [ | events u64 | late u64 | time u64 | chain 32 bytes ]     the rest where anything came out of turn
-//!          `version`    the views' own version, u32
+//! v_mark   log u32          view u32 | size u64 [ | events u64 | late u64 | time u64 | chain 32 bytes ]     what questions read
+//!          log u32 | `n`    the same, of a second generation that is being made beside it
+//!          `version`        the views' own version, u32
 //! ```
+//!
+//! What stands in brackets is there where anything came out of turn. All rows of a generation begin with its number
+//! ([`ViewId`]), so a second one is made without a trace in the first, and takes its place in one write of this table.
 
+use std::fmt;
+
+use rocksdb::ReadOptions;
 use verdict_merkle::TreeSize;
 
+use super::fold_rows::Ordered;
 use super::late::Turn;
 use crate::cut::LogCut;
 use crate::database::Rows;
@@ -16,10 +24,36 @@ use crate::layout::{Damaged, Reader};
 use crate::names::LogId;
 use crate::tables::Table;
 
-/// Key of the version number; a log's key has four bytes.
+/// Key of the version number; a log's key has four bytes, or five.
 pub(crate) const VERSION_KEY: &[u8] = b"version";
 
-/// How far the views of a log are made: its view position.
+/// The number of one generation of the rows of one log: what their keys begin with. It is this store's own, and given
+/// again only after no row of it is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ViewId(pub(crate) u32);
+
+impl ViewId {
+    /// No generation has it: of a log of which nothing is made yet.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// What every key begins with.
+    pub(crate) const fn prefix(self) -> [u8; 4] {
+        self.0.to_be_bytes()
+    }
+
+    /// The first key that is not one of its own; `None` for the last number there can be.
+    pub(crate) fn end(self) -> Option<[u8; 4]> {
+        self.0.checked_add(1).map(u32::to_be_bytes)
+    }
+}
+
+impl fmt::Display for ViewId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How far rows of a log are made: a view position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// The records that came.
@@ -36,17 +70,37 @@ impl Mark {
             late: self.turn.late,
         }
     }
+}
 
+/// Which of the generations of a log's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The one that questions read.
+    Current,
+    /// One that is made beside it, to take its place.
+    Next,
+}
+
+/// A generation of a log's rows, as far as it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Generation {
+    pub(crate) view: ViewId,
+    pub(crate) mark: Mark,
+}
+
+impl Generation {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut row = self.size.0.to_be_bytes().to_vec();
-        if self.turn.number > 0 {
-            self.turn.encode(&mut row);
+        let mut row = self.view.prefix().to_vec();
+        row.extend_from_slice(&self.mark.size.0.to_be_bytes());
+        if self.mark.turn.number > 0 {
+            self.mark.turn.encode(&mut row);
         }
         row
     }
 
     fn decode(row: &[u8]) -> Result<Self, Damaged> {
         let mut reader = Reader::new(row);
+        let view = ViewId(u32::from_be_bytes(reader.array()?));
         let size = TreeSize(u64::from_be_bytes(reader.array()?));
         let turn = if reader.left() == 0 {
             Turn::default()
@@ -54,14 +108,42 @@ impl Mark {
             Turn::decode(&mut reader)?
         };
         reader.end()?;
-        Ok(Self { size, turn })
+        let mark = Mark { size, turn };
+        Ok(Self { view, mark })
     }
 }
 
-/// How far the views of a log are made.
-pub(crate) fn mark(rows: &impl Rows, log: LogId) -> Result<Mark, StoreError> {
-    let row = rows.row(Table::Mark, &log_prefix(log))?;
-    row.map_or(Ok(Mark::default()), |row| {
-        Mark::decode(&row).map_err(|damage| StoreError::corrupt(Table::Mark, damage.to_string()))
-    })
+/// The key of a generation.
+pub(crate) fn key(log: LogId, place: Place) -> Vec<u8> {
+    let mut key = log_prefix(log).to_vec();
+    if place == Place::Next {
+        key.push(b'n');
+    }
+    key
+}
+
+/// A generation of a log; `None` where nothing of it is made.
+pub(crate) fn generation(rows: &impl Rows, log: LogId, place: Place) -> Result<Option<Generation>, StoreError> {
+    rows.row(Table::Mark, &key(log, place))?
+        .map(|row| Generation::decode(&row).map_err(damaged))
+        .transpose()
+}
+
+/// The greatest number given to any generation.
+pub(crate) fn last_view(rows: &impl Ordered) -> Result<ViewId, StoreError> {
+    let mut last = ViewId::NONE;
+    let mut found = rows.raw_iterator(Table::Mark, ReadOptions::default())?;
+    found.seek_to_first();
+    while let Some((key, row)) = found.item() {
+        if key != VERSION_KEY {
+            last = last.max(Generation::decode(row).map_err(damaged)?.view);
+        }
+        found.next();
+    }
+    found.status()?;
+    Ok(last)
+}
+
+fn damaged(damage: Damaged) -> StoreError {
+    StoreError::corrupt(Table::Mark, damage.to_string())
 }

@@ -1,6 +1,6 @@
 //! What is made of the log: rows that answer questions, rebuildable from the records at any time (A6).
 //!
-//! # How a batch becomes visible
+//! # How a slice becomes visible
 //!
 //! ```text
 //!   committed records, in index order
@@ -10,11 +10,11 @@
 //!   those that count -> index rows, intent, statistics, the fold's rows
 //!     | sorted per column family
 //!     v
-//!   one WriteBatch with the watermark of each log, not synced -> published to those who wait
+//!   one WriteBatch with the mark of each log, not synced -> answers, horizon, those who wait
 //! ```
 //!
 //! Rows are written after the commit of the records and without waiting for the disk: RocksDB's log keeps the order of
-//! writes, so a crash loses a suffix of them and the watermarks with it, and [`Builder::catch_up`] makes them again. Only what
+//! writes, so a crash loses a suffix of them and the marks with it, and they are made again ([`crate::follow`]). Only what
 //! no record says, when which schema was known ([`late`]), is waited for.
 //!
 //! # What keeps them honest
@@ -28,7 +28,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod audit;
-pub(crate) mod builder;
+pub(crate) mod context;
 mod coverage;
 pub(crate) mod dedup;
 pub(crate) mod flag;
@@ -37,27 +37,26 @@ mod index;
 pub(crate) mod intents;
 pub(crate) mod keys;
 pub(crate) mod late;
+pub(crate) mod maker;
 pub(crate) mod mark;
 pub(crate) mod observed;
-pub(crate) mod rebuild;
-mod rows;
+pub(crate) mod rows;
 mod settle;
+pub(crate) mod slice;
 mod source_stats;
 mod sources;
 pub(crate) mod versions;
-mod visible;
 pub(crate) mod waiting;
 
 use verdict_fold::Understood;
 use verdict_merkle::LeafIndex;
 use verdict_schemas::{Framing, Timestamp};
 
-pub(crate) use builder::Builder;
 pub use coverage::Coverage;
 pub use flag::Flag;
+pub(crate) use mark::ViewId;
 pub use source_stats::SourceStats;
 pub use versions::CitedVersion;
-pub(crate) use visible::Visible;
 
 use crate::cut::Late;
 use crate::incoming::RouteFlag;
@@ -65,7 +64,7 @@ use crate::names::{LogId, LogName};
 use crate::record::Record;
 
 /// The version of the views: what rows hold and how they are made. A store whose views have another is rebuilt at open.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 
 /// A record that is durable, borrowed from wherever it is. Of each log they come without a gap and in order, but for those
 /// that are understood late.

@@ -1,4 +1,4 @@
-//! Feeding the fold: the observations of a batch, environment by environment, in index order within each.
+//! Feeding the fold: the observations of a slice, in index order, each to its environment.
 
 use std::collections::HashMap;
 
@@ -6,15 +6,17 @@ use foldhash::fast::RandomState;
 use verdict_fold::observations;
 use verdict_fold::observed_at;
 use verdict_fold::rows::{CitationRef, EnvironmentRows, RowsError, ScopeRef as FoldScope};
-use verdict_schemas::{DecisionProjection, ScopeRef};
+use verdict_schemas::{Body, DecisionProjection, ScopeRef};
 
 use super::Committed;
 use super::apply::{Item, What};
+use super::context::Budget;
+use super::dedup::Standing;
 use super::fold_rows::{EnvironmentSpace, Pending, prefix};
+use super::mark::ViewId;
 use super::rows::Batch;
 use crate::database::{Database, Rows};
 use crate::error::StoreError;
-use crate::names::LogId;
 use crate::tables::Table;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
@@ -22,93 +24,63 @@ type Map<K, V> = HashMap<K, V, RandomState>;
 /// The number that no environment has: rows under it name the environments.
 const NAMES: u32 = 0;
 
-/// One environment of one log.
+/// One environment.
 struct Seat {
-    log: LogId,
     id: u32,
     rows: EnvironmentRows,
     pending: Pending,
-    /// Places in the batch of the records that say something about it.
-    expected: Vec<usize>,
-    /// The batch that last did.
+    /// Does the slice at hand say something about it?
+    touched: bool,
+    /// The slice that last did.
     used: u64,
 }
 
-/// The environments met lately.
+/// The environments of a log that were met lately.
 #[derive(Default)]
 pub(crate) struct Observer {
-    places: Map<LogId, Map<Box<str>, usize>>,
+    places: Map<Box<str>, usize>,
     seats: Vec<Seat>,
-    /// Names given in this batch.
+    /// Names given in this slice.
     named: Vec<(Vec<u8>, u32)>,
-    /// Seats that this batch says something about.
+    /// Seats that this slice says something about.
     touched: Vec<usize>,
-    batches: u64,
-    /// Bytes that may be remembered between batches.
-    memory: usize,
-    /// Records taken in since the bytes remembered were last counted.
-    uncounted: usize,
+    slices: u64,
+    /// Bytes remembered when they were last counted, and the records taken in since: to count is not free.
+    counted: usize,
+    since: usize,
 }
 
-/// Records taken in between two counts of the bytes remembered: to count is not free.
+/// Records taken in between two counts of the bytes remembered.
 const COUNT_EVERY: usize = 20_000;
 
-impl Observer {
-    pub(crate) fn new(memory: usize) -> Self {
-        Self {
-            memory,
-            ..Self::default()
-        }
-    }
+/// What a record adds to the bytes remembered, as long as they are not counted.
+const A_RECORD: usize = 64;
 
-    /// Takes note that the record at `place` of the batch says something about an environment.
-    pub(crate) fn expect(
-        &mut self,
-        views: &Database,
-        log: LogId,
-        environment: &str,
-        place: usize,
-    ) -> Result<(), StoreError> {
-        let known = self
-            .places
-            .get(&log)
-            .and_then(|places| places.get(environment))
-            .copied();
-        let seat = match known {
-            Some(seat) => seat,
-            None => {
-                let id = self.number(views, log, environment)?;
-                let rows = EnvironmentRows::new();
-                self.seats.push(Seat {
-                    log,
-                    id,
-                    rows,
-                    pending: Pending::new(),
-                    expected: Vec::new(),
-                    used: 0,
-                });
-                let seat = self.seats.len() - 1;
-                self.places.entry(log).or_default().insert(environment.into(), seat);
-                seat
-            }
-        };
-        if let Some(there) = self.seats.get_mut(seat) {
-            if there.expected.is_empty() {
-                self.touched.push(seat);
-            }
-            there.expected.push(place);
-            self.uncounted += 1;
+impl Observer {
+    fn seat(&mut self, views: &Database, view: ViewId, environment: &str) -> Result<usize, StoreError> {
+        if let Some(seat) = self.places.get(environment) {
+            return Ok(*seat);
         }
-        Ok(())
+        let id = self.number(views, view, environment)?;
+        self.seats.push(Seat {
+            id,
+            rows: EnvironmentRows::new(),
+            pending: Pending::new(),
+            touched: false,
+            used: 0,
+        });
+        let seat = self.seats.len() - 1;
+        self.places.insert(environment.into(), seat);
+        Ok(seat)
     }
 
     /// The number of an environment, given now if it is new.
-    fn number(&mut self, views: &Database, log: LogId, environment: &str) -> Result<u32, StoreError> {
-        let key = name_key(log, environment);
-        if let Some(id) = number_of(views, log, environment)? {
+    fn number(&mut self, views: &Database, view: ViewId, environment: &str) -> Result<u32, StoreError> {
+        let key = name_key(view, environment);
+        if let Some(id) = number_of(views, view, environment)? {
             return Ok(id);
         }
-        let count_key = count_key(log);
+        let count_key = count_key(view);
         let count = match self.named.iter().rfind(|(key, _)| *key == count_key) {
             Some((_, count)) => *count,
             None => views
@@ -123,43 +95,61 @@ impl Observer {
         Ok(id)
     }
 
-    /// Hands what the batch says to the fold.
+    /// Hands what a slice says to the fold, record by record until the budget is spent. Gives how many records it took.
     pub(super) fn observe(
         &mut self,
-        views: &Database,
+        (views, view): (&Database, ViewId),
         records: &[Committed<'_>],
         items: &[Item<'_>],
-    ) -> Result<(), StoreError> {
-        self.batches += 1;
-        for seat in &self.touched {
-            let Some(seat) = self.seats.get_mut(*seat) else {
+        budget: &Budget,
+    ) -> Result<usize, StoreError> {
+        self.slices += 1;
+        // The space of each environment stays open for the slice: to open one costs more than to observe something in it.
+        let mut spaces: Map<usize, EnvironmentSpace<'_, Database>> = Map::default();
+        let mut taken = 0;
+        for (record, item) in records.iter().zip(items) {
+            if taken > 0 && budget.is_spent() {
+                break;
+            }
+            taken += 1;
+            let Some(environment) = observed_in(record, item) else {
                 continue;
             };
-            seat.used = self.batches;
-            let mut space = EnvironmentSpace::new(views, seat.log, seat.id, std::mem::take(&mut seat.pending));
-            for place in seat.expected.drain(..) {
-                let (Some(record), Some(item)) = (records.get(place), items.get(place)) else {
-                    continue;
-                };
-                match &item.what {
-                    What::Decision(decision) => cite(&mut seat.rows, &mut space, record, decision)?,
-                    What::Event(event) => {
-                        let observed = observations(event, record.place, record.recorded);
-                        for observation in observed.iter().flat_map(|(_, observations)| observations) {
-                            seat.rows.observe(&mut space, observation).map_err(damaged)?;
-                        }
-                    }
-                    What::Malformed(..) | What::Awaiting(_) => {}
-                }
-                seat.rows.seal(&mut space).map_err(damaged)?;
+            let seat = self.seat(views, view, environment)?;
+            let Some(there) = self.seats.get_mut(seat) else {
+                continue;
+            };
+            there.used = self.slices;
+            if !std::mem::replace(&mut there.touched, true) {
+                self.touched.push(seat);
             }
-            seat.pending = space.into_pending();
+            let space = spaces.entry(seat).or_insert_with(|| {
+                let pending = std::mem::take(&mut there.pending);
+                EnvironmentSpace::new(views, view, there.id, pending)
+            });
+            self.since += 1;
+            match &item.what {
+                What::Decision(decision) => cite(&mut there.rows, space, record, decision)?,
+                What::Event(event) => {
+                    let observed = observations(event, record.place, record.recorded);
+                    for observation in observed.iter().flat_map(|(_, observations)| observations) {
+                        there.rows.observe(space, observation).map_err(damaged)?;
+                    }
+                }
+                What::Malformed(..) | What::Awaiting(_) | What::PassedOver => {}
+            }
+            there.rows.seal(space).map_err(damaged)?;
         }
-        Ok(())
+        for (seat, space) in spaces {
+            if let Some(seat) = self.seats.get_mut(seat) {
+                seat.pending = space.into_pending();
+            }
+        }
+        Ok(taken)
     }
 
-    /// Puts the rows collected, and forgets whom nobody has spoken of for long if too much is remembered.
-    pub(crate) fn write(&mut self, batch: &mut Batch) {
+    /// Puts the rows collected.
+    pub(crate) fn write(&mut self, batch: &mut Batch, view: ViewId) {
         let rows = batch.of(Table::Observed);
         for (key, id) in self.named.drain(..) {
             rows.put(&key, &id.to_be_bytes());
@@ -167,42 +157,44 @@ impl Observer {
         let mut whole = Vec::new();
         for seat in self.touched.drain(..) {
             let Some(seat) = self.seats.get_mut(seat) else { continue };
+            seat.touched = false;
             for (key, value) in std::mem::take(&mut seat.pending) {
                 whole.clear();
-                whole.extend_from_slice(&prefix(seat.log, seat.id));
+                whole.extend_from_slice(&prefix(view, seat.id));
                 whole.extend_from_slice(&key);
                 rows.put(&whole, &value);
             }
         }
-        if self.uncounted >= COUNT_EVERY {
-            self.uncounted = 0;
-            self.shrink();
+        if self.since >= COUNT_EVERY {
+            self.since = 0;
+            self.counted = self.seats.iter().map(|seat| seat.rows.cache_bytes()).sum();
         }
     }
 
-    fn shrink(&mut self) {
-        let used: usize = self.seats.iter().map(|seat| seat.rows.cache_bytes()).sum();
-        if used <= self.memory {
-            return;
-        }
-        // Whoever was not spoken of in the latest batches goes; if that is not enough, everyone.
-        let idle = self.batches.saturating_sub(8);
-        let mut left = used;
-        for seat in self.seats.iter_mut().filter(|seat| seat.used < idle) {
-            left -= seat.rows.cache_bytes();
-            seat.rows.drop_cache();
-        }
-        if left > self.memory {
-            self.clear();
-        }
+    /// Bytes remembered, roughly.
+    pub(crate) fn cache_bytes(&self) -> usize {
+        const SEAT: usize = 512;
+        self.counted + self.since * A_RECORD + self.seats.len() * SEAT
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.places.clear();
-        self.seats.clear();
-        self.named.clear();
-        self.touched.clear();
+        *self = Self::default();
+    }
+}
+
+/// The environment that a record says something about, if it counts.
+fn observed_in<'a>(record: &Committed<'_>, item: &'a Item<'_>) -> Option<&'a str> {
+    if item.standing != Standing::Counts || record.name.tenant().is_none() {
+        return None;
+    }
+    match &item.what {
+        What::Decision(decision) if !decision.policies.is_empty() => Some(&decision.environment),
+        What::Event(event) => match (&event.body, &event.meta.environment) {
+            (Body::AgentSeen(_) | Body::AgentRetired(_), Some(environment)) => Some(environment.as_str()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -261,28 +253,28 @@ pub(crate) fn damaged(error: RowsError<StoreError>) -> StoreError {
     }
 }
 
-fn count_key(log: LogId) -> Vec<u8> {
-    let mut key = prefix(log, NAMES).to_vec();
+fn count_key(view: ViewId) -> Vec<u8> {
+    let mut key = prefix(view, NAMES).to_vec();
     key.push(0);
     key
 }
 
 /// Where the names of a log's environments begin.
-pub(crate) fn names_prefix(log: LogId) -> Vec<u8> {
-    let mut key = prefix(log, NAMES).to_vec();
+pub(crate) fn names_prefix(view: ViewId) -> Vec<u8> {
+    let mut key = prefix(view, NAMES).to_vec();
     key.push(1);
     key
 }
 
-fn name_key(log: LogId, environment: &str) -> Vec<u8> {
-    let mut key = names_prefix(log);
+fn name_key(view: ViewId, environment: &str) -> Vec<u8> {
+    let mut key = names_prefix(view);
     key.extend_from_slice(environment.as_bytes());
     key
 }
 
 /// The number of an environment; `None` where nothing was observed in it.
-pub(crate) fn number_of(rows: &impl Rows, log: LogId, environment: &str) -> Result<Option<u32>, StoreError> {
-    rows.row(Table::Observed, &name_key(log, environment))?
+pub(crate) fn number_of(rows: &impl Rows, view: ViewId, environment: &str) -> Result<Option<u32>, StoreError> {
+    rows.row(Table::Observed, &name_key(view, environment))?
         .map(|row| decode_number(&row))
         .transpose()
 }

@@ -75,6 +75,12 @@ pub(crate) struct Batch {
     gone: Vec<(Table, Vec<u8>)>,
 }
 
+/// A place within a batch.
+pub(crate) struct Savepoint {
+    tables: [(usize, usize); Table::ALL.len()],
+    gone: usize,
+}
+
 impl Batch {
     pub(crate) fn new() -> Self {
         Self {
@@ -114,6 +120,27 @@ impl Batch {
         }
         self.clear();
         Ok(())
+    }
+
+    /// Where the batch stands: [`Batch::rewind`] takes back what is put after it.
+    pub(crate) fn savepoint(&self) -> Savepoint {
+        Savepoint {
+            tables: std::array::from_fn(|place| {
+                self.tables
+                    .get(place)
+                    .map_or((0, 0), |rows| (rows.bytes.len(), rows.rows.len()))
+            }),
+            gone: self.gone.len(),
+        }
+    }
+
+    /// Takes back everything since.
+    pub(crate) fn rewind(&mut self, to: &Savepoint) {
+        for (rows, (bytes, count)) in self.tables.iter_mut().zip(to.tables) {
+            rows.bytes.truncate(bytes);
+            rows.rows.truncate(count);
+        }
+        self.gone.truncate(to.gone);
     }
 
     /// Bytes of all rows, roughly as a write holds them.

@@ -17,16 +17,16 @@ use crate::tables::Table;
 /// Look-ups made at a time; their blocks are pinned as long.
 const AT_A_TIME: usize = 1024;
 
-impl Work<'_, '_> {
-    pub(super) fn settle(&mut self, items: &mut [Item<'_>], mut candidates: Vec<Candidate>) -> Result<(), StoreError> {
+impl<'r> Work<'_, 'r> {
+    pub(super) fn settle(&mut self, items: &mut [Item<'_>], candidates: &mut [Candidate]) -> Result<(), StoreError> {
         candidates.sort_unstable_by_key(Candidate::order);
         let groups: Vec<&[Candidate]> = candidates.chunk_by(Candidate::same_event).collect();
         let keys: Vec<Key> = groups
             .iter()
             .filter_map(|group| group.first())
-            .map(Candidate::key)
+            .map(|candidate| candidate.key(self.maker.view))
             .collect();
-        let views = Arc::clone(&self.builder.views);
+        let views = Arc::clone(&self.context.views);
         let cf = views.cf(Table::Event)?;
         let mut row = Vec::new();
         for (groups, keys) in groups.chunks(AT_A_TIME).zip(keys.chunks(AT_A_TIME)) {
@@ -79,7 +79,7 @@ impl Work<'_, '_> {
                 Some((first, _)) => {
                     item.standing = Standing::Conflict(first.index);
                     let late = record.late.map(Late::encode);
-                    self.builder.batch.of(Table::Event).put(
+                    self.batch.of(Table::Event).put(
                         key.index(record.index.0).as_slice(),
                         late.as_ref().map_or(&[], |late| &late[..]),
                     );
@@ -87,7 +87,7 @@ impl Work<'_, '_> {
             }
         }
         if row.len() > held {
-            self.builder.batch.of(Table::Event).put(key.as_slice(), row);
+            self.batch.of(Table::Event).put(key.as_slice(), row);
         }
         Ok(())
     }
@@ -102,7 +102,7 @@ impl Work<'_, '_> {
         if let Some(here) = here {
             return Ok(here.value == record.value);
         }
-        let first = read::record(&*self.builder.kept, record.log, first.index)?;
+        let first = read::record(&*self.context.kept, record.log, first.index)?;
         Ok(first.is_some_and(|first| first.value == record.value))
     }
 }

@@ -8,11 +8,11 @@ use verdict_schemas::Timestamp;
 
 use super::coverage::Coverage;
 use super::keys::{H16, Key, h8, h16};
+use super::mark::ViewId;
 use super::rows::Batch;
 use super::source_stats::{SourceStats, Spoke};
 use crate::database::Database;
 use crate::error::StoreError;
-use crate::names::LogId;
 use crate::tables::Table;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
@@ -25,17 +25,16 @@ const HELD: usize = 20_000;
 pub(crate) struct Slot(usize);
 
 struct Held {
-    log: LogId,
     hash: H16,
     stats: SourceStats,
     coverage: Map<Box<str>, (Coverage, bool)>,
     changed: bool,
 }
 
-/// The sources that spoke lately.
+/// The sources of a log that spoke lately.
 #[derive(Default)]
 pub(crate) struct Sources {
-    places: Map<LogId, Map<Box<str>, usize>>,
+    places: Map<Box<str>, usize>,
     held: Vec<Held>,
     /// Who spoke in this batch.
     spoke: Vec<usize>,
@@ -45,13 +44,12 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// The slot of a source, its statistics loaded.
-    pub(crate) fn slot(&mut self, database: &Database, log: LogId, name: &str) -> Result<Slot, StoreError> {
-        let places = self.places.entry(log).or_default();
-        if let Some(place) = places.get(name) {
+    pub(crate) fn slot(&mut self, database: &Database, view: ViewId, name: &str) -> Result<Slot, StoreError> {
+        if let Some(place) = self.places.get(name) {
             return Ok(Slot(*place));
         }
         let hash = h16(name);
-        let key = Key::log(log).with(&hash);
+        let key = Key::view(view).with(&hash);
         let stats = match database.get(Table::Source, key.as_slice())? {
             None => SourceStats {
                 name: name.to_owned(),
@@ -61,9 +59,8 @@ impl Sources {
                 SourceStats::decode(&row).map_err(|damage| StoreError::corrupt(Table::Source, damage.to_string()))?
             }
         };
-        places.insert(name.into(), self.held.len());
+        self.places.insert(name.into(), self.held.len());
         self.held.push(Held {
-            log,
             hash,
             stats,
             coverage: Map::default(),
@@ -81,7 +78,7 @@ impl Sources {
     /// Takes in what a record recorded at `recorded` says of its source.
     pub(crate) fn take(
         &mut self,
-        database: &Database,
+        (database, view): (&Database, ViewId),
         slot: Slot,
         spoke: Spoke<'_>,
         recorded: Timestamp,
@@ -97,7 +94,7 @@ impl Sources {
         };
         let incarnation = held.stats.incarnation.as_str();
         if !held.coverage.contains_key(incarnation) {
-            let key = Key::log(held.log).with(&held.hash).with(&h8(incarnation));
+            let key = Key::view(view).with(&held.hash).with(&h8(incarnation));
             let coverage = match database.get(Table::Source, key.as_slice())? {
                 None => Coverage {
                     incarnation: incarnation.to_owned(),
@@ -118,11 +115,11 @@ impl Sources {
     }
 
     /// Puts the rows of what changed, and forgets everyone when too many are held.
-    pub(crate) fn write(&mut self, batch: &mut Batch) {
+    pub(crate) fn write(&mut self, batch: &mut Batch, view: ViewId) {
         let rows = batch.of(Table::Source);
         for place in self.spoke.drain(..) {
             let Some(held) = self.held.get_mut(place) else { continue };
-            let key = Key::log(held.log).with(&held.hash);
+            let key = Key::view(view).with(&held.hash);
             rows.put(key.as_slice(), &held.stats.encode());
             held.changed = false;
             for (incarnation, (coverage, changed)) in &mut held.coverage {
@@ -136,11 +133,13 @@ impl Sources {
         }
     }
 
+    /// Sources and incarnations held.
+    pub(crate) fn held(&self) -> usize {
+        self.count
+    }
+
     /// Forgets everything held, changes too.
     pub(crate) fn clear(&mut self) {
-        self.places.clear();
-        self.held.clear();
-        self.spoke.clear();
-        self.count = 0;
+        *self = Self::default();
     }
 }

@@ -2,7 +2,7 @@
 //! question about a policy in every environment has to join.
 //!
 //! ```text
-//! v_series   log u32 | H16(environment, scope, policy, version)  ->  environment, policy, version, scope
+//! v_series   view u32 | H16(environment, scope, policy, version)  ->  environment, policy, version, scope
 //! scope      layer u8 | its parts        1 global   2 environment   3 tenant, environment (`*`: every)   4 workload
 //! ```
 
@@ -12,9 +12,9 @@ use foldhash::fast::RandomState;
 use verdict_schemas::{Environment, EnvironmentPattern, PolicyName, Scope, ScopeRef, TenantId, Version, WorkloadId};
 
 use super::keys::{H16, Key};
+use super::mark::ViewId;
 use super::rows::Batch;
 use crate::layout::{Damaged, Reader, put_bytes};
-use crate::names::LogId;
 use crate::tables::Table;
 
 /// A version as decisions cite it.
@@ -37,7 +37,7 @@ const REMEMBERED: usize = 100_000;
 /// putting it again changes nothing and needs no look.
 #[derive(Default)]
 pub(crate) struct Versions {
-    written: HashSet<(LogId, H16), RandomState>,
+    written: HashSet<H16, RandomState>,
     row: Vec<u8>,
 }
 
@@ -45,27 +45,32 @@ impl Versions {
     pub(crate) fn met(
         &mut self,
         batch: &mut Batch,
-        log: LogId,
+        view: ViewId,
         hash: &H16,
         environment: &str,
         cited: &verdict_schemas::Cited<'_>,
     ) {
-        if self.written.contains(&(log, *hash)) {
+        if self.written.contains(hash) {
             return;
         }
         if self.written.len() >= REMEMBERED {
             self.written.clear();
         }
-        self.written.insert((log, *hash));
+        self.written.insert(*hash);
         self.row.clear();
         encode(&mut self.row, environment, &cited.scope, &cited.policy, &cited.version);
         batch
             .of(Table::Series)
-            .put(Key::log(log).with(hash).as_slice(), &self.row);
+            .put(Key::view(view).with(hash).as_slice(), &self.row);
+    }
+
+    /// How many are remembered.
+    pub(crate) fn remembered(&self) -> usize {
+        self.written.len()
     }
 
     pub(crate) fn clear(&mut self) {
-        self.written.clear();
+        self.written = HashSet::default();
     }
 }
 

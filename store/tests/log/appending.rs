@@ -168,14 +168,14 @@ fn of_two_who_send_the_same_at_once_one_is_kept() {
 fn recorded_time_is_after_every_horizon_told() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), options()).unwrap();
-    let mut last = store.horizon();
+    let mut last = store.horizon(&[&log("acme")]);
     for number in 0..50 {
-        let told = store.horizon();
+        let told = store.horizon(&[&log("acme")]);
         assert!(told >= last);
         append(&store, vec![incoming("acme", Uuid::now_v7(), number)]).unwrap();
         let recorded = record(&store, "acme", number).recorded_time;
         assert!(recorded > told, "{recorded} {told}");
-        last = store.horizon();
+        last = store.horizon(&[&log("acme")]);
         assert!(last >= recorded, "what is acknowledged is within the horizon");
         let snapshot = store.snapshot();
         let acme = snapshot.log(&log("acme")).unwrap().unwrap().id;

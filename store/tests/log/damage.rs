@@ -162,8 +162,8 @@ fn changed_tiles_roots_and_times_are_named() {
 fn a_changed_view_is_named_with_its_record() {
     let dir = kept();
     tamper(dir.path(), "v_time", |database, rows| {
-        let first = [1_u32.to_be_bytes()].concat();
-        let mode = rocksdb::IteratorMode::From(&first, rocksdb::Direction::Forward);
+        let second = 2_u32.to_be_bytes();
+        let mode = rocksdb::IteratorMode::From(&second, rocksdb::Direction::Forward);
         let (key, _) = database.iterator_cf(rows, mode).next().unwrap().unwrap();
         database.delete_cf(rows, key).unwrap();
     });

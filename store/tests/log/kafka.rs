@@ -252,6 +252,7 @@ fn an_emitters_clock_never_becomes_the_logs() {
     }
     let replica = Store::open(pieces.path(), options()).unwrap();
     assert_eq!(heads(&replica), expected);
+    wait_whole(&replica);
     // They are flagged, and count.
     let snapshot = replica.snapshot();
     let acme = snapshot
@@ -271,4 +272,11 @@ fn an_emitters_clock_never_becomes_the_logs() {
     drop(snapshot);
     drop(replica);
     assert!(audit(pieces.path(), &options()).unwrap().is_clean());
+}
+
+/// Until rows are made of everything that the store held when it was opened.
+fn wait_whole(store: &Store) {
+    while store.followers().unanswered > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
 }

@@ -187,7 +187,7 @@ fn moment(span: Span, old: bool, number: u64) -> Result<Moment> {
 fn ask(store: &Store, moment: Moment) -> Result<u64> {
     let tenant = TenantId::parse(TENANT)?;
     let environment = Environment::from(ENVIRONMENT);
-    let horizon = store.horizon();
+    let horizon = store.horizon(&[&LogName::Tenant(tenant.clone()), &LogName::Tenant(TenantId::platform())]);
     let snapshot = store.snapshot();
     let (log, size) = cut(&snapshot, &tenant, moment.known_at)?.context("the history is there")?;
     let platform = cut(&snapshot, &TenantId::platform(), moment.known_at)?;

@@ -168,7 +168,7 @@ async fn counted(node: &Server) -> Result<Counted> {
     };
     Ok(Counted {
         events: value("verdict_store_events")?,
-        waiting: value("verdict_store_batches_not_visible")? + value("verdict_store_queued_events")?,
+        waiting: value("verdict_store_records_not_visible")? + value("verdict_store_queued_events")?,
         fsyncs: value("verdict_store_fsyncs")?,
         commits: value("verdict_store_commits")?,
     })

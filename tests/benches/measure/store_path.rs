@@ -219,7 +219,7 @@ pub(crate) fn wait_visible(store: &Store) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(300);
     loop {
         let counted = store.statistics();
-        if counted.queued_events == 0 && counted.visible_batch >= counted.last_batch {
+        if counted.queued_events == 0 && counted.not_visible == 0 {
             return Ok(());
         }
         if let Some(reason) = store.node_info()?.not_writable {

@@ -268,8 +268,8 @@ pub(crate) struct QuarantineArgs {
     /// The index of one record, to see it whole.
     #[arg(conflicts_with_all = ["flag", "since", "oldest"])]
     pub(crate) index: Option<u64>,
-    /// Only what is flagged so: `malformed`, `awaiting_schema`, `unrouted`, `event_conflict`, `duplicate`, `unknown_kind` or
-    /// `no_append_time`.
+    /// Only what is flagged so: `malformed`, `awaiting_schema`, `unrouted`, `event_conflict`, `duplicate`, `unknown_kind`,
+    /// `no_append_time` or `passed_over`.
     #[arg(long)]
     pub(crate) flag: Option<String>,
     #[command(flatten)]

@@ -136,9 +136,30 @@ impl Collector for Rooms {
             store.queued_bytes,
         )?;
         gauge(
-            "store_batches_not_visible",
-            "Batches that the views lag",
-            store.last_batch - store.visible_batch.min(store.last_batch),
+            "store_records_not_visible",
+            "Records that are durable, and of which no views are made yet",
+            store.not_visible,
+        )?;
+        let followers = self.store.followers();
+        gauge(
+            "store_views_rebuilding",
+            "Logs whose views are being made anew",
+            followers.rebuilding,
+        )?;
+        gauge(
+            "store_views_broken",
+            "Logs whose views can not be made past a record",
+            followers.broken,
+        )?;
+        gauge(
+            "store_views_unanswered",
+            "Logs about which nothing is answered before their views are made",
+            followers.unanswered,
+        )?;
+        gauge(
+            "store_records_passed_over",
+            "Records since the start that broke the code of a view, and were passed over",
+            followers.passed_over,
         )?;
         gauge(
             "store_ahead_milliseconds",

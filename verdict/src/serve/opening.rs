@@ -1,26 +1,20 @@
-//! A node listens before its store is open: after an upgrade the views of years of records may have to be made first.
+//! A node listens before its store is open: after a crash the log of a busy hour is replayed first, and the ends of all logs
+//! are checked.
 
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::Request;
 use tower::ServiceExt as _;
-use verdict_store::CatchUp;
 
 /// The routes of a node, once it has them; until then it says how far it is.
 #[derive(Clone, Default)]
 pub(super) struct Opening {
-    catch_up: Arc<CatchUp>,
     opened: Arc<OnceLock<()>>,
     routes: Arc<OnceLock<Router>>,
 }
 
 impl Opening {
-    /// Where the store says how far it is.
-    pub(super) fn catch_up(&self) -> Arc<CatchUp> {
-        Arc::clone(&self.catch_up)
-    }
-
     /// The store is open, and the rest is being started.
     pub(super) fn store_is_open(&self) {
         let _before = self.opened.set(());
@@ -35,7 +29,7 @@ impl Opening {
     pub(super) fn router(&self) -> Router {
         let opening = self.clone();
         let meanwhile = verdict_edge::opening(move || match opening.opened.get() {
-            None => opening.catch_up.to_string(),
+            None => "the store is being opened".to_owned(),
             Some(()) => "the store is open, and Kafka is being asked for its topics".to_owned(),
         });
         let routes = Arc::clone(&self.routes);

@@ -12,13 +12,13 @@ use verdict_schemas::{
 };
 
 use super::stream::{Coming, LOGS, coming, seconds};
-use super::support::Kept;
+use super::support::{Kept, Making};
 use crate::clock::Clock;
 use crate::cut::LogCut;
 use crate::read::{Index, Order, Snapshot, TimeRange};
 use crate::record::Record;
 use crate::tables::Table;
-use crate::views::{Builder, Flag};
+use crate::views::Flag;
 
 /// A record to come, and whether it names a schema that may not be known yet.
 type Sent = (Coming, bool);
@@ -35,12 +35,12 @@ fn value((coming, framed): &Sent, recorded: i64) -> Vec<u8> {
 }
 
 /// The schema of a kind becomes known, and what waited for it is understood.
-fn archive(kept: &Kept, builder: &mut Builder, clock: &Clock, kind: usize) -> SchemaRef {
+fn archive(kept: &Kept, making: &mut Making, clock: &Clock, kind: usize) -> SchemaRef {
     let kind = Kind::ALL[kind % Kind::ALL.len()];
     let reference = SchemaRef::Confluent(kind as u32 + 100);
     let schema = Arc::new(WriterSchema::parse(avro_schema(kind).unwrap()).unwrap());
     kept.schemas.0.write().push((reference, schema));
-    while builder.understand(clock, &reference).unwrap() {}
+    making.understand(clock, &reference);
     reference
 }
 
@@ -126,10 +126,10 @@ proptest! {
         stream in prop::collection::vec((coming(), any::<bool>()), 10..90),
         archived in prop::collection::vec((0usize..90, 0usize..11), 0..8),
         batch in 1usize..20,
-        reopen in any::<bool>(),
+        (reopen, hurried) in any::<(bool, bool)>(),
     ) {
         let mut kept = Kept::new(&LOGS);
-        let mut builder = kept.builder();
+        let mut making = kept.making();
         let clock = Clock::new(Timestamp::MIN);
         let (mut told, mut now) = (Vec::new(), 0);
         let mut records: Vec<(usize, Record)> = Vec::new();
@@ -139,23 +139,22 @@ proptest! {
             if records.len() < batch && place + 1 < stream.len() {
                 continue;
             }
-            kept.apply(&mut builder, &records);
+            making.apply(&kept, &records, hurried).unwrap();
             records.clear();
             for (_, kind) in archived.iter().filter(|(at, _)| (place..place + batch).contains(at)) {
-                archive(&kept, &mut builder, &clock, *kind);
+                archive(&kept, &mut making, &clock, *kind);
                 for log in 0..3 {
                     let cut = kept.cut(log);
                     told.push((log, cut, everything(&kept.snapshot(), &kept, log, cut)));
                 }
             }
             if reopen {
-                builder = kept.builder();
-                builder.catch_up().unwrap();
-                builder.look_for_waiting(&clock).unwrap();
+                making = kept.made();
+                making.look_for_waiting(&clock);
             }
         }
         for kind in 0..Kind::ALL.len() {
-            archive(&kept, &mut builder, &clock, kind);
+            archive(&kept, &mut making, &clock, kind);
         }
         let holds = |kept: &Kept| {
             for (log, cut, answer) in &told {
@@ -168,8 +167,7 @@ proptest! {
         prop_assert_eq!(&kept.audit().differences, &[]);
         // Made anew, by the same steps.
         let (before, late) = (kept.views(), kept.rows(Table::Late));
-        let logs: Vec<_> = kept.logs.iter().map(|log| log.id).collect();
-        builder.rebuild(&logs).unwrap();
+        making.rebuild();
         prop_assert!(before == kept.views());
         prop_assert_eq!(late, kept.rows(Table::Late));
         holds(&kept)?;
@@ -195,12 +193,12 @@ fn framed(event: u8, actor: &str) -> Vec<u8> {
 #[test]
 fn what_is_understood_late_displaces_nothing_that_counted_before() {
     let mut kept = Kept::new(&["acme"]);
-    let mut builder = kept.builder();
+    let mut making = kept.making();
     let clock = Clock::new(Timestamp::MIN);
     let early = kept.record(0, seconds(0), &framed(1, "ann"));
     // The same event id and decision id, in a form that is understood at once.
     let later = kept.record(0, seconds(1), &as_json(&framed(1, "bob")));
-    kept.apply(&mut builder, &[early, later]);
+    making.apply(&kept, &[early, later], false).unwrap();
     let acme = kept.logs[0].id;
     let flags = |cut| -> Vec<Option<Flag>> {
         let snapshot = kept.snapshot();
@@ -212,7 +210,7 @@ fn what_is_understood_late_displaces_nothing_that_counted_before() {
     let reference = SchemaRef::Confluent(Kind::Decision as u32 + 100);
     assert_eq!(flags(before), [Some(Flag::AwaitingSchema { reference }), None]);
 
-    archive(&kept, &mut builder, &clock, 0);
+    archive(&kept, &mut making, &clock, 0);
     let after = kept.cut(0);
     assert_eq!((after.size, after.late), (before.size, 1));
     assert_eq!(flags(before), [Some(Flag::AwaitingSchema { reference }), None]);

@@ -58,7 +58,7 @@ proptest! {
     #[test]
     fn each_record_is_what_the_rule_says(stream in prop::collection::vec(coming(), 1..200)) {
         let mut kept = Kept::new(&LOGS);
-        let mut builder = kept.builder();
+        let mut making = kept.making();
         let mut by_log: Vec<Vec<Record>> = vec![Vec::new(); LOGS.len()];
         let mut now = 0;
         for coming in &stream {
@@ -66,10 +66,10 @@ proptest! {
             let record = kept.record(coming.log, seconds(now), &coming.value(now));
             by_log[coming.log].push(record.1.clone());
             if by_log[coming.log].len().is_multiple_of(3) {
-                builder.catch_up().unwrap();
+                making.catch_up(&kept);
             }
         }
-        builder.catch_up().unwrap();
+        making.catch_up(&kept);
         let snapshot = kept.snapshot();
         let mut seen = 0;
         for (log, records) in by_log.iter().enumerate() {
@@ -84,7 +84,8 @@ proptest! {
             }
             // What counts is what is indexed.
             let counts = expected.iter().filter(|flag| flag.is_none_or(|flag| flag == "unknown_kind")).count();
-            let indexed = kept.rows(Table::Time).iter().filter(|(key, _)| key[..4] == id.0.to_be_bytes()).count();
+            let time = kept.views().into_iter().find(|(table, _)| *table == Table::Time).unwrap().1;
+            let indexed = time.iter().filter(|(key, _)| key[..4] == id.0.to_be_bytes()).count();
             prop_assert!(indexed == counts || LOGS[log].starts_with("_unrouted"));
             seen += counts;
         }
@@ -101,7 +102,7 @@ fn an_observation_looks_back_seven_days_to_the_record_that_counted() {
     for recorded in [0, 4 * day, 7 * day - 1, 7 * day, 13 * day] {
         kept.record(0, seconds(recorded), MELDED.as_bytes());
     }
-    kept.builder().catch_up().unwrap();
+    kept.made();
     let snapshot = kept.snapshot();
     let of = |of| Some(Flag::Duplicate { of: LeafIndex(of) });
     let flags: Vec<_> = (0..5)

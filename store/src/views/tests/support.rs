@@ -1,6 +1,8 @@
-//! A log written straight into the database, and a builder over it.
+//! Logs written straight into the database, and makers of their rows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -9,17 +11,26 @@ use tempfile::TempDir;
 use verdict_merkle::{LeafIndex, TreeSize};
 use verdict_schemas::{Resolved, SchemaRef, Timestamp, WriterSchema, WriterSchemas};
 
+use crate::clock::Clock;
 use crate::cut::LogCut;
 use crate::database::Database;
+use crate::error::StoreError;
+use crate::follow::generation::take_over;
 use crate::incoming::{Provenance, RawTimeKind, RouteFlag};
 use crate::keys;
 use crate::log::state::LogState;
-use crate::names::{LogId, LogName, SourcePosition};
+use crate::names::{LogId, SourcePosition};
 use crate::options::Options;
+use crate::read::IntentCache;
 use crate::record::Record;
 use crate::tables::Table;
+use crate::views::Committed;
 use crate::views::audit::{ViewsAudit, audit};
-use crate::views::{Builder, Committed, Visible};
+use crate::views::context::{Budget, Context};
+use crate::views::maker::Maker;
+use crate::views::mark::{self, Generation, Mark, Place, ViewId};
+use crate::views::rows::Batch;
+use crate::views::slice::{End, look_for_waiting};
 
 /// Schemas that may arrive later.
 #[derive(Default)]
@@ -41,7 +52,7 @@ pub(super) struct Kept {
     _dir: TempDir,
     pub(super) database: Arc<Database>,
     pub(super) schemas: Arc<Schemas>,
-    pub(super) visible: Arc<Visible>,
+    pub(super) intents: IntentCache,
     pub(super) logs: Vec<LogState>,
     pub(super) options: Options,
 }
@@ -61,24 +72,46 @@ impl Kept {
             .zip(0..)
             .map(|(name, id)| LogState::new(name.parse().unwrap(), LogId(id)));
         let logs = logs.collect();
-        let (schemas, visible) = (Arc::default(), Arc::new(Visible::new()));
-        let kept = Self {
+        Self {
             _dir: dir,
             database,
-            schemas,
-            visible,
+            schemas: Arc::default(),
+            intents: IntentCache::default(),
             logs,
             options,
-        };
-        // An empty store is caught up: from here on its rows are of this version.
-        kept.builder().catch_up().unwrap();
-        kept
+        }
     }
 
-    pub(super) fn builder(&self) -> Builder {
+    /// Makers that go on where the rows are.
+    pub(super) fn making(&self) -> Making {
         let schemas: Arc<dyn WriterSchemas> = Arc::<Schemas>::clone(&self.schemas);
-        let (database, visible) = (Arc::clone(&self.database), Arc::clone(&self.visible));
-        Builder::open(database, schemas, visible, &self.options).unwrap()
+        let databases = (
+            uuid::Uuid::nil(),
+            Arc::clone(&self.database),
+            Arc::clone(&self.database),
+        );
+        let context = Context::between(databases, schemas, &self.options);
+        let makers = self.logs.iter().map(|log| {
+            let made = mark::generation(&*self.database, log.id, Place::Current).unwrap();
+            let nothing = Generation {
+                view: ViewId(log.id.0 + 1),
+                mark: Mark::default(),
+            };
+            let maker = Maker::new(log.id, log.name.clone(), made.unwrap_or(nothing), Place::Current);
+            (log.id, maker)
+        });
+        Making {
+            makers: makers.collect(),
+            context,
+            batch: Batch::new(),
+        }
+    }
+
+    /// Makers that have made everything.
+    pub(super) fn made(&self) -> Making {
+        let mut making = self.making();
+        making.catch_up(self);
+        making
     }
 
     /// Writes a record as the log does; it is not in the views yet.
@@ -117,23 +150,18 @@ impl Kept {
         (log, record)
     }
 
-    pub(super) fn apply(&self, builder: &mut Builder, records: &[(usize, Record)]) {
-        let committed: Vec<Committed<'_>> = records
-            .iter()
-            .map(|(log, record)| self.committed(*log, record))
-            .collect();
-        builder.apply(&committed).unwrap();
+    fn committed<'a>(&'a self, log: usize, record: &'a Record) -> Committed<'a> {
+        Committed::of(self.logs[log].id, &self.logs[log].name, record)
     }
 
-    pub(super) fn committed<'a>(&'a self, log: usize, record: &'a Record) -> Committed<'a> {
-        Committed::of(self.logs[log].id, &self.logs[log].name, record)
+    /// The rows of a log that questions read.
+    pub(super) fn generation(&self, log: usize) -> Option<Generation> {
+        mark::generation(&*self.database, self.logs[log].id, Place::Current).unwrap()
     }
 
     /// How much of a log is understood.
     pub(super) fn cut(&self, log: usize) -> LogCut {
-        crate::views::mark::mark(&*self.database, self.logs[log].id)
-            .unwrap()
-            .cut()
+        self.generation(log).map(|made| made.mark.cut()).unwrap_or_default()
     }
 
     pub(super) fn audit(&self) -> ViewsAudit {
@@ -143,7 +171,7 @@ impl Kept {
     }
 
     pub(super) fn snapshot(&self) -> crate::read::Snapshot<'_> {
-        crate::read::Snapshot::new(&self.database, &*self.schemas, &self.visible.intents)
+        crate::read::Snapshot::new(&self.database, &*self.schemas, &self.intents)
     }
 
     /// Every row of a table.
@@ -160,12 +188,138 @@ impl Kept {
             .collect()
     }
 
-    /// Every row of every view.
+    /// Every row of every view, under the numbers of logs in place of those of generations, and how far they go.
     pub(super) fn views(&self) -> Vec<(Table, Vec<Row>)> {
-        Table::VIEWS.iter().map(|table| (*table, self.rows(*table))).collect()
+        let logs: BTreeMap<ViewId, [u8; 4]> = (0..self.logs.len())
+            .filter_map(|log| Some((self.generation(log)?.view, self.logs[log].id.0.to_be_bytes())))
+            .collect();
+        let of_log = |table, (mut key, mut row): Row| {
+            let number = if table == Table::Mark { &mut row } else { &mut key };
+            if let Some(log) = number
+                .first_chunk()
+                .and_then(|view| logs.get(&ViewId(u32::from_be_bytes(*view))))
+            {
+                number[..4].copy_from_slice(log);
+            }
+            (key, row)
+        };
+        let all = Table::VIEWS.iter().map(|table| {
+            let mut rows: Vec<Row> = self.rows(*table).into_iter().map(|row| of_log(*table, row)).collect();
+            rows.sort();
+            (*table, rows)
+        });
+        all.collect()
+    }
+}
+
+/// Makers of the rows of all logs, without the threads.
+pub(super) struct Making {
+    pub(super) makers: BTreeMap<LogId, Maker>,
+    pub(super) context: Context,
+    batch: Batch,
+}
+
+impl Making {
+    /// Makes the rows of records just committed: of each log in order. Those that rows are made of already are passed over.
+    pub(super) fn apply(&mut self, kept: &Kept, records: &[(usize, Record)], hurried: bool) -> Result<(), StoreError> {
+        for (log, maker) in &mut self.makers {
+            let of_log = records.iter().filter(|(of, _)| kept.logs[*of].id == *log);
+            let committed: Vec<_> = of_log
+                .map(|(of, record)| kept.committed(*of, record))
+                .filter(|record| record.index.0 >= maker.mark().size.0)
+                .collect();
+            let mut rest = &committed[..];
+            while !rest.is_empty() {
+                let budget = match hurried {
+                    true => Budget::within(rest.len(), Duration::ZERO),
+                    false => Budget::unhurried(&self.context),
+                };
+                let before = self.batch.savepoint();
+                match maker.make(&self.context, &mut self.batch, rest, &budget) {
+                    Ok(taken) => rest = &rest[taken..],
+                    Err(error) => {
+                        self.batch.rewind(&before);
+                        maker.forget(&self.context)?;
+                        return Err(error);
+                    }
+                }
+                write(&self.context, &mut self.batch);
+                maker.written(&self.context);
+            }
+        }
+        Ok(())
     }
 
-    pub(super) fn name(&self, log: usize) -> &LogName {
-        &self.logs[log].name
+    /// Makes what is missing of all logs, and understands what need not wait.
+    pub(super) fn catch_up(&mut self, kept: &Kept) {
+        for (log, maker) in &mut self.makers {
+            let end = End::Log(kept.logs.iter().find(|state| state.id == *log).unwrap().size);
+            go(&self.context, maker, &mut self.batch, end);
+        }
     }
+
+    /// Understands everything that waits for a schema.
+    pub(super) fn understand(&mut self, clock: &Clock, reference: &SchemaRef) {
+        for maker in self.makers.values_mut() {
+            let budget = Budget::unhurried(&self.context);
+            while maker
+                .understand(&self.context, &mut self.batch, clock, reference, &budget)
+                .unwrap()
+                > 0
+            {
+                write(&self.context, &mut self.batch);
+                maker.written(&self.context);
+            }
+            clock.end_late(maker.log);
+        }
+    }
+
+    /// Understands what waits for what is known, as at an opening.
+    pub(super) fn look_for_waiting(&mut self, clock: &Clock) {
+        let logs: Vec<LogId> = self.makers.keys().copied().collect();
+        for log in logs {
+            for reference in look_for_waiting(&self.context, log).unwrap() {
+                self.understand(clock, &reference);
+            }
+        }
+    }
+
+    /// Makes all rows anew, as second generations that take the first ones' places.
+    pub(super) fn rebuild(&mut self) {
+        let last = self
+            .makers
+            .values()
+            .map(|maker| maker.generation().view.0)
+            .max()
+            .unwrap_or(0);
+        let made = self.makers.values_mut().filter(|maker| maker.mark().size.0 > 0);
+        for (maker, number) in made.zip(last + 1..) {
+            let nothing = Generation {
+                view: ViewId(number),
+                mark: Mark::default(),
+            };
+            let mut next = Maker::new(maker.log, maker.name.clone(), nothing, Place::Next);
+            go(&self.context, &mut next, &mut self.batch, End::Mark(maker.mark()));
+            *maker = take_over(&self.context, next, maker.generation().view).unwrap();
+        }
+    }
+}
+
+fn go(context: &Context, maker: &mut Maker, batch: &mut Batch, end: End) {
+    loop {
+        let taken = maker
+            .step(context, batch, &[], end, &Budget::unhurried(context))
+            .unwrap();
+        if taken == 0 && end.is_reached(&maker.mark()) {
+            return;
+        }
+        write(context, batch);
+        maker.written(context);
+    }
+}
+
+fn write(context: &Context, batch: &mut Batch) {
+    let mut write = WriteBatch::default();
+    batch.hand_over(&context.views, &mut write).unwrap();
+    context.views.write_views(write).unwrap();
 }

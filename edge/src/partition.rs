@@ -1,9 +1,9 @@
 //! Which partition a key belongs to: murmur2, as Kafka's Java client has it and every other client calls it.
 //!
-//! Only used to *check* where a record arrived; records are placed by librdkafka's `murmur2_random`.
+//! Says which node holds a tenant, and checks where a record arrived; records are placed by librdkafka's `murmur2_random`.
 
 /// The partition of `key` among `partitions`.
-pub(super) fn partition_of(key: &[u8], partitions: u32) -> u32 {
+pub fn partition_of(key: &[u8], partitions: u32) -> u32 {
     // Java's `Utils.toPositive`: the sign bit is cut off, not negated.
     (murmur2(key) & 0x7fff_ffff) % partitions.max(1)
 }
