@@ -4,6 +4,8 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
+# What `verdict --version` says: there is no git in here. `--build-arg VERDICT_COMMIT=$(git rev-parse --short=12 HEAD)`.
+ARG VERDICT_COMMIT
 # The caches keep RocksDB and the dependencies compiled between builds.
 RUN --mount=type=cache,target=/cache \
     --mount=type=cache,target=/usr/local/cargo/registry \

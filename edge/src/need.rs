@@ -175,12 +175,7 @@ pub fn caller(access: &Access, headers: &HeaderMap) -> Answer<Principal> {
     let one = one.filter(|_| given.next().is_none());
     let sender = one
         .and_then(|authorization| access.authenticate(authorization))
-        .ok_or_else(|| {
-            Problem::new(
-                Code::Unauthenticated,
-                "send `Authorization: Bearer TOKEN` with a token that this server knows",
-            )
-        })?;
+        .ok_or_else(|| Problem::new(Code::Unauthenticated, unauthenticated(headers)))?;
     let Some(claims) = headers.get(ON_BEHALF_OF) else {
         return Ok(sender);
     };
@@ -189,6 +184,21 @@ pub fn caller(access: &Access, headers: &HeaderMap) -> Answer<Principal> {
         let detail = "asking on behalf of others needs the role `node`, and to say readably who they are";
         Problem::new(Code::NotAllowed, detail)
     })
+}
+
+/// What is wrong with a request that nobody known sent. That a token is not known says nothing of those that are.
+fn unauthenticated(headers: &HeaderMap) -> &'static str {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    match (given.next(), given.next()) {
+        (None, _) => "no token was sent: send `Authorization: Bearer TOKEN`",
+        (Some(_), Some(_)) => "`Authorization` was sent more than once: send one",
+        (Some(one), None) => match one.to_str().ok().and_then(|value| value.split_once(' ')) {
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("bearer") => {
+                "the token that was sent is none of this server's"
+            }
+            _ => "`Authorization` holds no bearer token: send `Authorization: Bearer TOKEN`",
+        },
+    }
 }
 
 /// A caller that its route admits.

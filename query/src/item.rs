@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use verdict_edge::Answer;
+use verdict_fold::{intended_at, observed_at};
 use verdict_schemas::{Event, Interpretation, Json, Timestamp, json_form};
 use verdict_store::{LeafIndex, Provenance, RawTimeKind, Record, SourcePosition};
 
@@ -15,6 +16,9 @@ pub(crate) struct EventItem {
     pub(crate) tenant: String,
     pub(crate) index: u64,
     pub(crate) recorded_time: Timestamp,
+    /// When it acts (E5): what lists are ordered by. The event holds its emitter's time as it was received, in whatever zone, of
+    /// however many digits, and of whatever clock.
+    pub(crate) acts_at: Timestamp,
     #[serde(flatten)]
     pub(crate) stamp: Option<Stamp>,
     pub(crate) provenance: &'static str,
@@ -93,12 +97,22 @@ impl EventItem {
             tenant: tenant.to_owned(),
             index: record.index.0,
             recorded_time: record.recorded_time,
+            acts_at: acts_at(event, record.recorded_time),
             stamp: Stamp::of(record),
             provenance,
             principal,
             position: PositionItem::of(&record.source),
             event: one_line(json_form(&record.value, record.framing(), event)),
         }
+    }
+}
+
+/// When an event acts (E5).
+fn acts_at(event: &Event, recorded: Timestamp) -> Timestamp {
+    if event.body.is_intent() {
+        intended_at(event.meta.event_time, recorded)
+    } else {
+        observed_at(event.meta.event_time, recorded)
     }
 }
 

@@ -41,7 +41,7 @@ use axum::routing::get;
 pub use state::{Limits, QueryState, Topics};
 pub use token::RULES;
 
-use crate::routes::{agents, decisions, effective, events, find, objects, quarantine, rollouts, sources};
+use crate::routes::{agents, decisions, effective, events, find, names, objects, quarantine, rollouts, sources};
 
 /// Every route of this room. It has no fallbacks, so that it can be merged with another room's;
 /// [`verdict_edge::finish`] adds them.
@@ -66,6 +66,7 @@ pub fn router(state: QueryState) -> Router {
         .route(&of("quarantine"), get(quarantine::list))
         .route(&of("quarantine/{index}"), get(quarantine::one))
         .route(&of("sources"), get(sources::list))
+        .route(&of("names"), get(names::names))
         .route("/v1/find", get(find::find))
         .with_state(state)
 }

@@ -315,6 +315,16 @@ pub async fn verdict(arguments: &[&str], input: &[u8]) -> Result<Output> {
     output_of(&mut command, input).await
 }
 
+/// `bin/verdict` with these arguments and these variables of the environment, to its end.
+///
+/// # Errors
+/// When it is not built, or takes longer than five minutes.
+pub async fn verdict_in(environment: &[(&str, &str)], arguments: &[&str]) -> Result<Output> {
+    let mut command = command()?;
+    command.args(arguments).envs(environment.iter().copied());
+    output_of(&mut command, b"").await
+}
+
 /// `bin/verdict` with these arguments, started and left to run.
 ///
 /// # Errors
@@ -329,7 +339,7 @@ pub fn verdict_running(arguments: &[&str], log: &Path) -> Result<Program> {
 fn command() -> Result<Command> {
     let mut command = Command::new(tools::verdict()?);
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("VERDICT_") {
+        if name.to_string_lossy().starts_with("VERDICT_") || name == "COLUMNS" {
             command.env_remove(name);
         }
     }

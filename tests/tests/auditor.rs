@@ -188,6 +188,32 @@ async fn ctrl_c_says_how_far_a_count_came() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn an_answer_from_before_a_broken_record_says_so() -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let asking = tokio::spawn(async move {
+        let arguments = ["decisions", "acme", "--count", "-o", "json", "--server", &address];
+        verdict(&arguments, b"").await
+    });
+    let body = r#"{"count":7,"complete":true}"#;
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nverdict-broken: acme at 12\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let (mut asked, _) = listener.accept().await?;
+    read_head(&mut asked).await?;
+    asked.write_all(answer.as_bytes()).await?;
+    let told = asking.await??;
+    assert_eq!((told.status.code(), out(&told).trim()), (Some(0), body));
+    assert!(
+        err(&told).contains("the views of the log acme at 12 are broken"),
+        "{}",
+        err(&told)
+    );
+    Ok(())
+}
+
 async fn read_head(stream: &mut TcpStream) -> Result<String> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -220,7 +246,7 @@ async fn an_id_is_found_however_it_is_written() -> Result<()> {
         assert!(out(&found).contains("9C1F0B7A64D84E2AB3350D1E2F3A4B5C"), "as received");
         let found = ask(&["find", written]).await?;
         assert!(
-            out(&found).contains("trace_id=9c1f0b7a64d84e2ab3350d1e2f3a4b5c"),
+            out(&found).contains("--trace-id=9c1f0b7a64d84e2ab3350d1e2f3a4b5c"),
             "{written}: {}",
             out(&found)
         );

@@ -311,6 +311,6 @@ async fn what_is_sent_straight_to_kafka_is_judged_before_and_goes_to_no_topic_of
         (&report["accepted"], &report["rejected"][0]["line"]),
         (&json!(2), &json!(2))
     );
-    assert_eq!(report["rejected"][0]["rule"], "missing_field");
+    assert_eq!(report["rejected"][0]["problem"]["rule"], "missing_field");
     Ok(())
 }

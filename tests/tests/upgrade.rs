@@ -91,8 +91,9 @@ fn questions() -> Vec<(String, PathBuf)> {
     [of("acme"), of("globex")].concat()
 }
 
-/// An answer without what the moment of asking gives it, and without why a note of ours is no event: of those that release
-/// said that they have no kind, and now they say what was wrong with the bytes that they stand for.
+/// An answer without what the moment of asking gives it, without when an event acts, which that release did not say beside it,
+/// without records of unknown kinds, which its quarantine did not show unless asked, and without why a note of ours is no event: of those it said that they have no kind, and now they say what was wrong with the
+/// bytes that they stand for.
 fn settled(mut answer: Value) -> Value {
     let remove = |from: &mut Value, names: &[&str]| {
         if let Some(members) = from.as_object_mut() {
@@ -100,13 +101,17 @@ fn settled(mut answer: Value) -> Value {
         }
     };
     remove(&mut answer, &["as_of", "known_at", "settled"]);
-    let items = answer.get_mut("items").and_then(Value::as_array_mut);
-    for note in items
-        .into_iter()
-        .flatten()
-        .filter(|item| item.pointer("/json/quarantined").is_some())
-    {
-        remove(note, &["rule", "field", "detail"]);
+    let mut items = answer.get_mut("items").and_then(Value::as_array_mut);
+    if let Some(items) = &mut items {
+        items.retain(|item| item["flag"] != "unknown_kind");
+    }
+    for item in items.into_iter().flatten() {
+        if item.pointer("/json/quarantined").is_some() {
+            remove(item, &["rule", "field", "detail"]);
+        }
+        if item.get("event").is_some() {
+            remove(item, &["acts_at"]);
+        }
     }
     answer
 }

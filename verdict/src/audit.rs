@@ -5,7 +5,7 @@ use verdict_store::{AuditReport, OpenError, Options};
 
 use crate::cli::{AuditArgs, Output};
 use crate::exit::Failure;
-use crate::output::{json, json_line, line, table};
+use crate::output::{json, json_line, line, must, room, table};
 use crate::serve::salt_key;
 
 /// `verdict audit`
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &AuditArgs) -> Result<(), Failure> {
     let report = verdict_store::audit(&args.data, &options)
         .map_err(|e: OpenError| Failure::unreachable(format!("cannot audit `{}`", args.data.display()), e))?;
     match args.output {
-        Output::Table => print(&report)?,
+        Output::Table | Output::Wide | Output::Csv => print(&report, args.output)?,
         Output::Json => json(&whole(&report).to_string())?,
         Output::Ndjson => defects(&report)
             .iter()
@@ -38,17 +38,20 @@ pub(crate) fn run(args: &AuditArgs) -> Result<(), Failure> {
     }
 }
 
-fn print(report: &AuditReport) -> Result<(), Failure> {
-    let mut logs = table(&["log", "records", "hashed", "root"]);
+fn print(report: &AuditReport, form: Output) -> Result<(), Failure> {
+    let mut logs = table(&[must("log"), must("records"), room("hashed", 1), must("root")]);
     for log in &report.logs {
         logs.add_row([
-            log.name.to_string(),
-            log.size.0.to_string(),
-            log.hashed.to_string(),
-            log.root.to_string(),
+            log.name.to_string().into(),
+            log.size.0.to_string().into(),
+            log.hashed.to_string().into(),
+            log.root.to_string().into(),
         ]);
     }
-    logs.print_or("there is no log")?;
+    if form == Output::Csv {
+        return logs.print(form);
+    }
+    logs.print_or(form, "there is no log")?;
     for defect in &report.defects {
         let log = defect
             .log

@@ -1,17 +1,26 @@
 //! The command line, as `clap` reads it. What each command does is in the module of its name.
 
+mod questions;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::questions::*;
+
 /// What was allowed, under which policy, and can you prove it?
 #[derive(Parser, Debug)]
-#[command(name = "verdict", version, about, long_about = None, after_help = crate::exit::HELP)]
+#[command(name = "verdict", version = VERSION, long_about = None, after_help = crate::exit::HELP)]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) before: Before,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// The release, and the commit that it was built of.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("VERDICT_COMMIT"), ")");
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -31,7 +40,21 @@ pub(crate) enum Command {
     /// What differs between two moments?
     Compare(CompareArgs),
     /// Decisions, newest first.
-    Decisions(DecisionsArgs),
+    Decisions(Box<DecisionsArgs>),
+    /// Who ran what, by environment, agent and incarnation.
+    Agents(AgentsArgs),
+    /// Rollouts, newest first: what was asked for.
+    Rollouts(RolloutsArgs),
+    /// What is desired of an object (an exception, say), and what was reported of it.
+    #[command(visible_alias = "object")]
+    Objects(ObjectsArgs),
+    /// What each emitter sent, how late, and what of it is missing.
+    Sources(SourcesArgs),
+    /// What was kept and does not count as it stands, newest first; with an index one record, whole.
+    Quarantine(QuarantineArgs),
+    /// An event by its id, with its proof of inclusion: `show TENANT event ID`.
+    #[command(visible_alias = "event")]
+    Events(EventsArgs),
     /// One event, decision or rollout, whole.
     Show(ShowArgs),
     /// Where does this id occur, in every tenant that you may read?
@@ -40,17 +63,92 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Print a configuration file with every field, its meaning and its default.
     Config,
+    /// Print what completes this command line in a shell, such as `source <(verdict completions bash)`.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print a manual page: `verdict man effective | man -l -`.
+    Man {
+        /// The command that it is of; without one it is of the whole.
+        command: Option<String>,
+    },
+}
+
+impl Command {
+    /// Which server it asks, if it asks any.
+    pub(crate) fn server(&mut self) -> Option<&mut ServerArgs> {
+        Some(match self {
+            Self::Emit(args) => &mut args.server,
+            Self::Effective(args) => &mut args.server,
+            Self::History(args) => &mut args.server,
+            Self::Compare(args) => &mut args.server,
+            Self::Decisions(args) => &mut args.server,
+            Self::Agents(args) => &mut args.server,
+            Self::Rollouts(args) => &mut args.server,
+            Self::Objects(args) => &mut args.server,
+            Self::Sources(args) => &mut args.server,
+            Self::Quarantine(args) => &mut args.server,
+            Self::Events(args) => &mut args.server,
+            Self::Show(args) => &mut args.server,
+            Self::Find(args) => &mut args.server,
+            Self::Serve(_)
+            | Self::Demo(_)
+            | Self::Topics(_)
+            | Self::Audit(_)
+            | Self::Config
+            | Self::Completions { .. }
+            | Self::Man { .. } => return None,
+        })
+    }
 }
 
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// For people.
+    /// For people: the columns that fit.
     Table,
-    /// The server's answer; what could act on the terminal as JSON escapes of the same value. Of `emit`: what was accepted, and what was rejected and why.
+    /// For people: all columns, however wide.
+    Wide,
+    /// The server's answer; what could act on the terminal as JSON escapes of the same value. Of `emit`: its answers, summed.
     Json,
     /// One line per item, otherwise the same.
     Ndjson,
+    /// For spreadsheets: all columns of the table, and a quote before what would be computed.
+    Csv,
+}
+
+impl Output {
+    /// Is it for programs, that is for those that read JSON?
+    pub(crate) fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Ndjson)
+    }
+
+    /// Is it for people, with lines above and below the table?
+    pub(crate) fn is_for_people(self) -> bool {
+        matches!(self, Self::Table | Self::Wide)
+    }
+}
+
+/// What may stand before the command as well as behind it.
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Before {
+    /// How to print the answer; this and the next four also go behind the command.
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Output>,
+    /// Address of the server.
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// Bearer token.
+    #[arg(long)]
+    pub(crate) token: Option<String>,
+    /// Roots that vouch for the server's certificate.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Time zone.
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) tz: Option<String>,
 }
 
 /// Which server is asked, as whom, and how the answer is printed.
@@ -58,203 +156,52 @@ pub(crate) enum Output {
 pub(crate) struct ServerArgs {
     /// Address of the server. After commas those of the other nodes of the same system, to which it may send this command on:
     /// the token goes to these and to no others.
-    #[arg(long, env = "VERDICT_SERVER", default_value = "http://127.0.0.1:8642", global = true)]
+    #[arg(long, env = "VERDICT_SERVER", default_value = DEFAULT_SERVER)]
     pub(crate) server: String,
     /// Bearer token; better given in the environment than on the command line.
-    #[arg(long, env = "VERDICT_TOKEN", hide_env_values = true, global = true)]
+    #[arg(long, env = "VERDICT_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
     /// Roots (PEM) that vouch for the server's certificate, instead of those of this system.
-    #[arg(long, value_name = "FILE", env = "VERDICT_CA_FILE", global = true)]
+    #[arg(long, value_name = "FILE", env = "VERDICT_CA_FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// How to print the answer.
-    #[arg(short, long, value_enum, default_value = "table", global = true)]
+    #[arg(short, long, value_enum, default_value = "table")]
     pub(crate) output: Output,
+    /// The zone of times without an offset, and of those printed: UTC, local, or a name such as Europe/Berlin.
+    #[arg(long, value_name = "ZONE", env = "VERDICT_TZ", default_value = "UTC")]
+    pub(crate) tz: String,
 }
 
-/// The cut and the moment that a question is about.
-#[derive(Args, Debug, Clone, Default)]
-pub(crate) struct CutArgs {
-    /// The moment asked about: RFC 3339, a local time ("2026-03-01 14:00", "14:00"), or words: "yesterday 14:00", "10 minutes
-    /// ago". Default: now.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) at: Option<String>,
-    /// As it was known then: only what was recorded up to this moment.
-    #[arg(long, value_name = "TIME", conflicts_with = "as_of")]
-    pub(crate) known_at: Option<String>,
-    /// The `as_of` of an earlier answer: the same records, the same bytes.
-    #[arg(long, value_name = "TOKEN")]
-    pub(crate) as_of: Option<String>,
-    /// Wait until the server has read up to these Kafka positions (`partition:offset`, as an emit answered them).
-    #[arg(long, value_name = "POSITIONS")]
-    pub(crate) after: Option<String>,
-}
+/// The server that is asked where none is named.
+pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:8642";
 
-#[derive(Args, Debug)]
-pub(crate) struct EffectiveArgs {
-    /// Tenant, or `_platform`.
-    pub(crate) tenant: String,
-    /// Environment.
-    #[arg(short, long)]
-    pub(crate) environment: String,
-    /// Workload: adds its layer and its exceptions.
-    #[arg(short, long)]
-    pub(crate) workload: Option<String>,
-    #[command(flatten)]
-    pub(crate) cut: CutArgs,
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct HistoryArgs {
-    /// Tenant, or `_platform`.
-    pub(crate) tenant: String,
-    /// Environment.
-    #[arg(short, long)]
-    pub(crate) environment: String,
-    /// Policy.
-    #[arg(short, long)]
-    pub(crate) policy: String,
-    /// Layer: `global`, `environment`, `tenant_wide`, `tenant` or `workload`.
-    #[arg(short, long, default_value = "tenant")]
-    pub(crate) layer: String,
-    /// Workload, for the layer `workload`.
-    #[arg(short, long)]
-    pub(crate) workload: Option<String>,
-    /// From when.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<String>,
-    /// To when.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) to: Option<String>,
-    #[command(flatten)]
-    pub(crate) cut: CutArgs,
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct CompareArgs {
-    /// Tenant, or `_platform`.
-    pub(crate) tenant: String,
-    /// Environment.
-    #[arg(short, long)]
-    pub(crate) environment: String,
-    /// Workload.
-    #[arg(short, long)]
-    pub(crate) workload: Option<String>,
-    /// The other moment.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) with: String,
-    #[command(flatten)]
-    pub(crate) cut: CutArgs,
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct DecisionsArgs {
-    /// Tenant.
-    pub(crate) tenant: String,
-    /// Who asked, as `type:id`.
-    #[arg(long)]
-    pub(crate) actor: Option<String>,
-    /// What was asked for.
-    #[arg(long)]
-    pub(crate) action: Option<String>,
-    /// To what, as `type:id`.
-    #[arg(long)]
-    pub(crate) resource: Option<String>,
-    /// `allow`, `deny`, `not_applicable` or `indeterminate`.
-    #[arg(long)]
-    pub(crate) outcome: Option<String>,
-    /// Policy cited.
-    #[arg(short, long)]
-    pub(crate) policy: Option<String>,
-    /// Version cited.
-    #[arg(long)]
-    pub(crate) version: Option<String>,
-    /// Environment.
-    #[arg(short, long)]
-    pub(crate) environment: Option<String>,
-    /// Workload.
-    #[arg(short, long)]
-    pub(crate) workload: Option<String>,
-    /// Decision point.
-    #[arg(long)]
-    pub(crate) agent: Option<String>,
-    /// Trace: its id in any way of writing it, or a whole `traceparent`.
-    #[arg(long)]
-    pub(crate) trace_id: Option<String>,
-    /// Span: its id, or a whole `traceparent`. No index helps: give a trace or a range too where there are many.
-    #[arg(long)]
-    pub(crate) span_id: Option<String>,
-    /// What the emitter says belongs together: `meta.correlation_id`, such as an OPA's `batch_decision_id`.
-    #[arg(long)]
-    pub(crate) correlation_id: Option<String>,
-    /// From when.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<String>,
-    /// To when.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) to: Option<String>,
-    /// At most so many; more are fetched page by page.
-    #[arg(short = 'n', long, default_value_t = 20, value_parser = limit)]
-    pub(crate) limit: u64,
-    /// Oldest first.
-    #[arg(long)]
-    pub(crate) oldest: bool,
-    /// Only how many: all of them are counted, however many that are.
-    #[arg(long)]
-    pub(crate) count: bool,
-    /// As it was known then.
-    #[arg(long, value_name = "TIME", conflicts_with = "as_of")]
-    pub(crate) known_at: Option<String>,
-    /// The `as_of` of an earlier answer.
-    #[arg(long, value_name = "TOKEN")]
-    pub(crate) as_of: Option<String>,
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
-}
-
-/// A limit of nothing would be taken for "there is nothing".
-fn limit(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(limit) if limit > 0 => Ok(limit),
-        _ => Err("give a whole number from 1 on, or use --count to see only how many there are".to_owned()),
+impl ServerArgs {
+    /// A server asked for tables, by nobody in particular.
+    pub(crate) fn at(server: String) -> Self {
+        Self {
+            server,
+            token: None,
+            ca_file: None,
+            output: Output::Table,
+            tz: "UTC".to_owned(),
+        }
     }
-}
 
-/// What `show` shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Shown {
-    /// An event, by its event id, with its proof of inclusion.
-    Event,
-    /// A decision, by its decision id.
-    Decision,
-    /// A rollout, by its rollout id.
-    Rollout,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ShowArgs {
-    /// Tenant.
-    pub(crate) tenant: String,
-    /// What the id is of.
-    #[arg(value_enum)]
-    pub(crate) what: Shown,
-    /// The id.
-    pub(crate) id: String,
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct FindArgs {
-    /// An event id, decision id, trace id or rollout id.
-    pub(crate) id: String,
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
+    /// With what stood before the command.
+    pub(crate) fn take(&mut self, before: Before) {
+        let Before {
+            output,
+            server,
+            token,
+            ca_file,
+            tz,
+        } = before;
+        self.output = output.unwrap_or(self.output);
+        self.token = token.or_else(|| self.token.take());
+        self.ca_file = ca_file.or_else(|| self.ca_file.take());
+        server.into_iter().for_each(|server| self.server = server);
+        tz.into_iter().for_each(|tz| self.tz = tz);
+    }
 }
 
 #[derive(Args, Debug)]

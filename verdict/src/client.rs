@@ -110,6 +110,7 @@ impl Client {
         let response = self.follow(request).await?;
         let status = response.status();
         warn_of_clock(response.headers());
+        warn_of_broken(response.headers());
         let text = body(response).await?;
         let value = lossy(&text);
         Ok(Answer { text, value, status })
@@ -177,6 +178,7 @@ impl Client {
                 Failure::Forbidden(format!("{text} (give a token in VERDICT_TOKEN)"))
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Forbidden(text),
+            StatusCode::NOT_FOUND if said("type") == Some("/problems/unknown_tenant") => Failure::Unknown(text),
             StatusCode::NOT_FOUND => Failure::Negative(text),
             status if status.is_server_error() => Failure::Unreachable(text),
             _ => Failure::Usage(text),
@@ -205,6 +207,18 @@ fn warn_of_clock(headers: &HeaderMap) {
             note(&format!(
                 "warning: the server's newest record is {seconds} s ahead of its clock: until the clock has caught up, leases \
                  run out early and intent acts late. `verdict_store_ahead_milliseconds` of /metrics follows it"
+            ));
+        });
+    }
+}
+
+/// Says once that an answer is from before the record at which the views of its log broke: nobody reads headers.
+fn warn_of_broken(headers: &HeaderMap) {
+    static SAID: Once = Once::new();
+    if let Some(place) = headers.get("verdict-broken").and_then(|value| value.to_str().ok()) {
+        SAID.call_once(|| {
+            note(&format!(
+                "warning: the views of the log {place} are broken: what was recorded from there on is not in the answer"
             ));
         });
     }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use reqwest::Method;
 
-use crate::cli::{DemoArgs, Output, ServeArgs, ServerArgs};
+use crate::cli::{DemoArgs, ServeArgs, ServerArgs};
 use crate::client::Client;
 use crate::config::Config;
 use crate::exit::Failure;
@@ -31,12 +31,7 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     };
     let running = serve::start(Config::read(&serving)?).await?;
     let address = format!("http://{}", running.address());
-    let server = ServerArgs {
-        server: address.clone(),
-        token: None,
-        ca_file: None,
-        output: Output::Table,
-    };
+    let server = ServerArgs::at(address.clone());
     line(&format!(
         "Verdict serves {address}, and keeps its log in {}.",
         data.display()

@@ -10,6 +10,7 @@ pub(crate) const HELP: &str = "Exit codes:
   2  the command line, a file or a parameter is wrong
   3  the server, Kafka or the data directory can not be reached
   4  not allowed
+  5  a name that nothing recorded has: an unknown tenant, environment or policy
   130  stopped by Ctrl-C before the end: what was printed is not all";
 
 /// How a command fails.
@@ -23,6 +24,8 @@ pub(crate) enum Failure {
     Unreachable(String),
     /// Not allowed.
     Forbidden(String),
+    /// What was asked about is not there: no such tenant, environment or policy. Not the answer no, which is about what is.
+    Unknown(String),
     /// Stopped by Ctrl-C, as far as it says.
     Interrupted(String),
 }
@@ -35,6 +38,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
             Self::Forbidden(_) => 4,
+            Self::Unknown(_) => 5,
             // What a shell makes of SIGINT.
             Self::Interrupted(_) => 130,
         })
@@ -68,6 +72,7 @@ impl fmt::Display for Failure {
         | Self::Usage(text)
         | Self::Unreachable(text)
         | Self::Forbidden(text)
+        | Self::Unknown(text)
         | Self::Interrupted(text)) = self;
         f.write_str(text)
     }

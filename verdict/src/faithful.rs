@@ -109,53 +109,6 @@ pub(crate) fn one_line(json: &str) -> Cow<'_, str> {
     }
 }
 
-/// A value indented for reading: only the white space between its tokens is another.
-pub(crate) fn indented(json: &str) -> String {
-    let mut out = String::with_capacity(json.len() * 2);
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    let mut tokens = json.chars().peekable();
-    let line = |out: &mut String, depth: usize| {
-        out.push('\n');
-        out.extend(std::iter::repeat_n("  ", depth));
-    };
-    while let Some(c) = tokens.next() {
-        if in_string {
-            in_string = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-            out.push(c);
-            continue;
-        }
-        match c {
-            ' ' | '\t' | '\n' | '\r' => {}
-            '{' | '[' => {
-                out.push(c);
-                while tokens.next_if(char::is_ascii_whitespace).is_some() {}
-                if let Some(closing) = tokens.next_if(|next| matches!(next, '}' | ']')) {
-                    out.push(closing);
-                } else {
-                    depth += 1;
-                    line(&mut out, depth);
-                }
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                line(&mut out, depth);
-                out.push(c);
-            }
-            ',' => {
-                out.push(c);
-                line(&mut out, depth);
-            }
-            ':' => out.push_str(": "),
-            _ => {
-                in_string = c == '"';
-                out.push(c);
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,12 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_indentation_leave_the_tokens_alone() {
+    fn a_line_leaves_the_tokens_alone() {
         assert_eq!(one_line("{\n \"a\\n\":1e999 }\n"), "{  \"a\\n\":1e999 }");
-        let shown = indented(r#"{"a":[1e999,{ }],"b":"x, \"{y: ","b":1.0}"#);
-        assert_eq!(
-            shown,
-            "{\n  \"a\": [\n    1e999,\n    {}\n  ],\n  \"b\": \"x, \\\"{y: \",\n  \"b\": 1.0\n}"
-        );
     }
 }

@@ -11,9 +11,10 @@ mod demo;
 mod emit;
 mod exit;
 mod faithful;
-mod moment;
+mod manual;
 mod output;
 mod serve;
+mod times;
 mod topics;
 mod visible;
 
@@ -26,10 +27,13 @@ use crate::exit::Failure;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(panicked));
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(told) => return usage(told),
     };
+    if let Err(failure) = settle(&mut cli) {
+        return fail(&failure);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return fail(&Failure::unreachable("cannot start the runtime", e)),
@@ -43,6 +47,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// What stood before the command goes to it, and its zone rules from here on.
+fn settle(cli: &mut Cli) -> Result<(), Failure> {
+    let before = std::mem::take(&mut cli.before);
+    match cli.command.server() {
+        Some(server) => {
+            server.take(before);
+            times::use_zone(times::Zone::named(&server.tz)?);
+            Ok(())
+        }
+        None if before == cli::Before::default() => Ok(()),
+        None => {
+            let text = "-o, --server, --token, --ca-file and --tz go with a question, and this command asks none that way; see its --help";
+            Err(Failure::Usage(text.to_owned()))
+        }
+    }
+}
+
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(&args).await,
@@ -53,10 +74,18 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::History(args) => ask::history(&args).await,
         Command::Compare(args) => ask::compare(&args).await,
         Command::Decisions(args) => ask::decisions(&args).await,
+        Command::Agents(args) => ask::agents(&args).await,
+        Command::Rollouts(args) => ask::rollouts(&args).await,
+        Command::Objects(args) => ask::objects(&args).await,
+        Command::Sources(args) => ask::sources(&args).await,
+        Command::Quarantine(args) => ask::quarantine(&args).await,
+        Command::Events(args) => ask::events(&args).await,
         Command::Show(args) => ask::show(&args).await,
         Command::Find(args) => ask::find(&args).await,
         Command::Audit(args) => audit::run(&args),
         Command::Config => output::own(config::DOCUMENTED),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { command } => manual::page(command.as_deref()),
     }
 }
 

@@ -109,19 +109,25 @@ async fn nobody_is_told_anything_without_a_token() {
         "/v1/tenants/nobody/effective",
         "/v1/find?id=shared",
     ] {
-        for headers in [
-            &[][..],
-            &[("authorization", "Bearer wrong")],
-            &[("authorization", "Basic b25l")],
+        for (headers, why) in [
+            (&[][..], "no token was sent"),
+            (&[("authorization", "Bearer wrong")], "none of this server's"),
+            (&[("authorization", "Basic b25l")], "no bearer token"),
         ] {
             let reply = node.send("GET", path, headers).await;
             assert_eq!(reply.problem(), "unauthenticated", "{path}");
+            assert!(reply.text().contains(why), "{}", reply.text());
             assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"verdict\"");
         }
     }
     // Two are as good as none: which of them spoke could not be said.
     let two = [("authorization", "Bearer one"), ("authorization", "Bearer all")];
-    assert_eq!(node.send("GET", "/v1/find?id=shared", &two).await.status, 401);
+    let reply = node.send("GET", "/v1/find?id=shared", &two).await;
+    assert!(
+        reply.status == 401 && reply.text().contains("more than once"),
+        "{}",
+        reply.text()
+    );
     for path in ["/healthz", "/readyz", "/problems/unauthenticated"] {
         assert_eq!(node.get(path).await.status, 200, "{path}");
     }

@@ -246,6 +246,12 @@ impl<'a> IntentCut<'a> {
             .map(|(key, _)| &key.policy)
     }
 
+    /// Every series that intent in the cut speaks of, at whatever time.
+    pub fn series(self) -> impl Iterator<Item = &'a SeriesKey> {
+        let all = self.log.series.iter();
+        all.filter(move |(_, facts)| self.speaks(facts)).map(|(key, _)| key)
+    }
+
     /// Does intent in the cut speak of a series, at whatever time?
     pub fn names(self, series: &SeriesKey) -> bool {
         self.log.series.get(series).is_some_and(|facts| self.speaks(facts))

@@ -1,53 +1,69 @@
 //! `verdict decisions`: page by page until the limit, or to the end of a count, every page of the same cut.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Query;
+use super::listing::Listing;
+use super::names::Names;
 use super::pages::Pages;
+use super::policies::span;
+use super::{Query, list};
 use crate::cli::{DecisionsArgs, Output};
 use crate::client::Client;
 use crate::exit::Failure;
-use crate::faithful::{Members, lossy};
-use crate::output::{json, json_line, line, note, table, text, time};
-
-/// The most that one request asks for.
-const PAGE: u64 = 1000;
+use crate::faithful::Members;
+use crate::output::{Cell, Rows, cell, json_line, line, must, room, said, table, text, when, wide};
+use crate::times::{Digits, own_zone};
 
 /// `verdict decisions`
 pub(crate) async fn decisions(args: &DecisionsArgs) -> Result<(), Failure> {
     let client = Client::new(&args.server)?;
+    let filters = &args.filters;
     let query = Query::new()
-        .with("actor", args.actor.as_ref())
-        .with("action", args.action.as_ref())
-        .with("resource", args.resource.as_ref())
-        .with("outcome", args.outcome.as_ref())
-        .with("policy", args.policy.as_ref())
-        .with("version", args.version.as_ref())
-        .with("environment", args.environment.as_ref())
-        .with("workload", args.workload.as_ref())
-        .with("agent", args.agent.as_ref())
-        .with("trace_id", args.trace_id.as_ref())
-        .with("span_id", args.span_id.as_ref())
-        .with("correlation_id", args.correlation_id.as_ref())
-        .time("from", args.from.as_ref())?
-        .time("to", args.to.as_ref())?
-        .time("known_at", args.known_at.as_ref())?
-        .with("as_of", args.as_of.as_ref());
+        .with("actor", filters.actor.as_ref())
+        .with("action", filters.action.as_ref())
+        .with("resource", filters.resource.as_ref())
+        .with("outcome", filters.outcome.as_ref())
+        .with("policy", filters.policy.as_ref())
+        .with("version", filters.version.as_ref())
+        .with("environment", filters.environment.as_ref())
+        .with("workload", filters.workload.as_ref())
+        .with("agent", filters.agent.as_ref())
+        .with("trace_id", filters.trace_id.as_ref())
+        .with("span_id", filters.span_id.as_ref())
+        .with("correlation_id", filters.correlation_id.as_ref())
+        .range(&args.range)?
+        .known(&args.known)?;
     let mut pairs = query.pairs;
     let path = ["v1", "tenants", &args.tenant, "decisions"];
-    if args.count {
+    let found = if args.count {
         let path = [&path[..], &["count"]].concat();
-        let pages = Pages::new(client, &path, pairs)?;
-        return count(args.server.output, pages).await;
+        count(args.server.output, Pages::new(client.clone(), &path, pairs)?).await?
+    } else {
+        if args.oldest {
+            pairs.push(("order", "oldest".to_owned()));
+        }
+        let listing = Listing {
+            output: args.server.output,
+            limit: args.page.limit,
+            known: &args.known,
+            since: None,
+            table: rows,
+        };
+        listing.print(&mut Pages::new(client.clone(), &path, pairs)?).await?
+    };
+    if found > 0 {
+        return Ok(());
     }
-    if args.oldest {
-        pairs.push(("order", "oldest".to_owned()));
-    }
-    list(args, Pages::new(client, &path, pairs)?).await
+    let names = Names {
+        environment: filters.environment.as_deref(),
+        policy: filters.policy.as_deref(),
+    };
+    Err(names.missing(&client, &args.tenant, "no such decision").await)
 }
 
 /// All of them, however many answers that takes.
-async fn count(output: Output, mut pages: Pages<'_>) -> Result<(), Failure> {
+async fn count(output: Output, mut pages: Pages<'_>) -> Result<u64, Failure> {
     let mut count = 0;
     loop {
         let Some(page) = pages.next(None).await? else {
@@ -66,108 +82,96 @@ async fn count(output: Output, mut pages: Pages<'_>) -> Result<(), Failure> {
             continue;
         }
         match output {
-            Output::Table => line(&count.to_string())?,
+            Output::Table | Output::Wide => line(&count.to_string())?,
+            Output::Csv => {
+                line("count")?;
+                line(&count.to_string())?;
+            }
             // The server's own where one answer held all; else its last, with the sum of all.
             Output::Json | Output::Ndjson => {
                 let members = Members::read(&page.text).unwrap_or_default();
                 json_line(&members.with("count", &count.to_string()))?;
             }
         }
-        return if count == 0 { Err(nothing()) } else { Ok(()) };
+        return Ok(count);
     }
 }
 
-/// As many as are wanted, or all.
-async fn list(args: &DecisionsArgs, mut pages: Pages<'_>) -> Result<(), Failure> {
-    let output = args.server.output;
-    let (mut items, mut found, mut last) = (Vec::new(), 0, None);
-    while pages.more() && found < args.limit {
-        let Some(page) = pages.next(Some((args.limit - found).clamp(1, PAGE))).await? else {
-            if output == Output::Table && found > 0 {
-                print(&items)?;
-            }
-            return Err(Failure::Interrupted(format!(
-                "stopped after {} answers, before the end: {found} were found so far",
-                pages.read
-            )));
-        };
-        let members = Members::read(&page.text).unwrap_or_default();
-        let more = members.elements("items").unwrap_or_default();
-        found += more.len() as u64;
-        match output {
-            Output::Ndjson => {
-                pages.stop_telling();
-                more.iter().try_for_each(|item| json_line(item.get()))?;
-            }
-            Output::Json | Output::Table => items.extend(more.iter().map(|item| item.get().to_owned())),
-        }
-        pages.tell(found);
-        last = Some(page);
-    }
-    pages.stop_telling();
-    match (output, last) {
-        // The server's own where one page held all; else its last page, around the items of all.
-        (Output::Json, Some(page)) if pages.read == 1 => json(&page.text)?,
-        (Output::Json, Some(page)) => {
-            let members = Members::read(&page.text).unwrap_or_default();
-            json(&members.with("items", &format!("[{}]", items.join(","))))?;
-        }
-        (Output::Table, _) if found > 0 => print(&items)?,
-        _ => {}
-    }
-    if pages.more() && output != Output::Json {
-        let limit = args.limit;
-        note(&format!("there are more; ask for them with --limit above {limit}"));
-    }
-    if found > 0 { Ok(()) } else { Err(nothing()) }
-}
-
-fn nothing() -> Failure {
-    Failure::Negative("no such decision".to_owned())
-}
-
-fn print(items: &[String]) -> Result<(), Failure> {
+fn rows(items: &[Value]) -> Rows {
     let mut rows = table(&[
-        "time (UTC)",
-        "actor",
-        "action",
-        "resource",
-        "outcome",
-        "under",
-        "decision",
+        must("acts at"),
+        room("actor", 2),
+        room("action", 4),
+        room("resource", 3),
+        room("outcome", 1),
+        room("under", 5),
+        said("note", 6),
+        must("decision"),
+        wide("environment"),
+        wide("workload"),
+        wide("agent"),
+        wide("recorded"),
+        wide("index"),
+        wide("trace"),
+        wide("event"),
     ]);
-    for item in items.iter().map(|item| lossy(item)) {
+    for item in items {
+        let body = |pointer: &str| cell(item, &format!("/event/body{pointer}"));
         rows.add_row([
-            time(&item, "/event/meta/event_time"),
-            format!(
-                "{}:{}",
-                text(&item, "/event/body/actor/type"),
-                text(&item, "/event/body/actor/id")
-            ),
-            text(&item, "/event/body/action"),
-            format!(
-                "{}:{}",
-                text(&item, "/event/body/resource/type"),
-                text(&item, "/event/body/resource/id")
-            ),
-            text(&item, "/event/body/outcome"),
-            cited(&item),
-            text(&item, "/event/body/decision_id"),
+            when(item, "/acts_at"),
+            typed(item, "/event/body/actor"),
+            body("/action"),
+            typed(item, "/event/body/resource"),
+            body("/outcome"),
+            cited(item),
+            noted(item),
+            body("/decision_id"),
+            cell(item, "/event/meta/environment"),
+            body("/workload"),
+            body("/agent"),
+            when(item, "/recorded_time"),
+            cell(item, "/index"),
+            cell(item, "/event/meta/trace_id"),
+            cell(item, "/event/meta/event_id"),
         ]);
     }
-    rows.print()
+    rows
 }
 
-fn cited(item: &Value) -> String {
-    let cited = item.pointer("/event/body/policies").and_then(Value::as_array);
+fn typed(item: &Value, pointer: &str) -> Cell {
+    let of = |field: &str| text(item, &format!("{pointer}/{field}"));
+    format!("{}:{}", of("type"), of("id")).into()
+}
+
+/// Where when a thing acts is not when its emitter says that it was, or was long before it was recorded.
+pub(super) fn noted(item: &Value) -> Cell {
+    /// As much as a decision may take to arrive, and nobody minds.
+    const LATE_MS: i64 = 60_000;
+    let time = |pointer: &str| item.pointer(pointer).and_then(Value::as_str)?.parse::<Timestamp>().ok();
+    let (Some(said), Some(recorded)) = (time("/event/meta/event_time"), time("/recorded_time")) else {
+        return Cell::Nothing("");
+    };
+    let late = recorded.as_millisecond() - said.as_millisecond();
+    if late > LATE_MS {
+        format!("recorded {} late", span(late.unsigned_abs())).into()
+    } else if late < -LATE_MS {
+        format!("emitter says {}", own_zone().print(said, Digits::Seconds)).into()
+    } else {
+        Cell::Nothing("")
+    }
+}
+
+fn cited(item: &Value) -> Cell {
+    let cited = item
+        .pointer("/event/body")
+        .map_or(&[][..], |body| list(body, "policies"));
     let parts: Vec<String> = cited
-        .into_iter()
-        .flatten()
+        .iter()
         .map(|p| format!("{} {}", text(p, "/policy"), text(p, "/version")))
         .collect();
     if parts.is_empty() {
-        "-".to_owned()
+        Cell::Nothing("-")
     } else {
-        parts.join(", ")
+        parts.join(", ").into()
     }
 }

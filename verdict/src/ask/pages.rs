@@ -107,15 +107,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::{Output, ServerArgs};
+    use crate::cli::ServerArgs;
 
     fn pages() -> Pages<'static> {
-        let server = ServerArgs {
-            server: "http://127.0.0.1:1".to_owned(),
-            token: None,
-            ca_file: None,
-            output: Output::Table,
-        };
+        let server = ServerArgs::at("http://127.0.0.1:1".to_owned());
         let client = Client::new(&server).unwrap();
         Pages::new(client, &["v1"], vec![("known_at", "2026".to_owned())]).unwrap()
     }

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Query, list};
-use crate::cli::{CompareArgs, EffectiveArgs, HistoryArgs};
+use super::names::{Names, unknown_tenant};
+use super::{Query, footline, list};
+use crate::cli::{CompareArgs, EffectiveArgs, HistoryArgs, KnownArgs, Output};
 use crate::client::Client;
 use crate::exit::Failure;
-use crate::output::{Rows, answer, line, scope, table, text, time};
+use crate::output::{Cell, Rows, answer, cell, line, must, room, said, scope, table, text, time, when, wide};
 
 /// `verdict effective`
 pub(crate) async fn effective(args: &EffectiveArgs) -> Result<(), Failure> {
@@ -14,47 +15,87 @@ pub(crate) async fn effective(args: &EffectiveArgs) -> Result<(), Failure> {
         .with("environment", Some(&args.environment))
         .with("workload", args.workload.as_ref())
         .cut(&args.cut)?;
-    let found = Client::new(&args.server)?
+    let client = Client::new(&args.server)?;
+    let found = client
         .get(&["v1", "tenants", &args.tenant, "effective"], &query.pairs)
         .await?;
-    answer(args.server.output, &found, "policies", effective_table)?;
+    let form = args.server.output;
+    answer(form, &found, "policies", |value| {
+        effective_table(value, form, &args.cut.known)
+    })?;
+    there(&client, &args.tenant, &args.environment, &found.value).await?;
     let any = ["policies", "exceptions"]
         .iter()
         .any(|what| !list(&found.value, what).is_empty());
     found_some(any, "no policy was in force")
 }
 
+/// An answer about a tenant or an environment that nobody named is none, though the platform's policies hold there too.
+async fn there(client: &Client, tenant: &str, environment: &str, answer: &Value) -> Result<(), Failure> {
+    if let Some(unknown) = unknown_tenant(answer) {
+        return Err(unknown);
+    }
+    let names = Names {
+        environment: Some(environment),
+        policy: None,
+    };
+    names.unknown(client, tenant).await?.map_or(Ok(()), Err)
+}
+
 /// Prints an `effective` answer for people.
-pub(crate) fn effective_table(value: &Value) -> Result<(), Failure> {
+fn effective_table(value: &Value, form: Output, known: &KnownArgs) -> Result<(), Failure> {
     let rows = list(value, "policies");
     let mut policies = table(&[
-        "policy",
-        "layer",
-        "version",
-        "state",
-        "since (UTC)",
-        "certainty",
-        "desired",
-        "applied",
-        "instances",
+        must("policy"),
+        room("layer", 5),
+        must("version"),
+        room("state", 1),
+        room("since", 2),
+        room("certainty", 7),
+        room("desired", 4),
+        room("applied", 3),
+        room("instances", 6),
+        wide("rollout"),
+        wide("state since"),
+        wide("last exercised"),
     ]);
     for entry in rows {
         policies.add_row([
-            text(entry, "/policy"),
-            scope(&entry["scope"]),
-            text(entry, "/version"),
-            text(entry, "/state"),
-            time(entry, "/since"),
-            text(entry, "/certainty"),
-            text(entry, "/desired"),
-            format!("{} of {}", text(entry, "/applied/have"), text(entry, "/applied/need")),
+            cell(entry, "/policy"),
+            scope(&entry["scope"]).into(),
+            cell(entry, "/version"),
+            cell(entry, "/state"),
+            when(entry, "/since"),
+            cell(entry, "/certainty"),
+            cell(entry, "/desired"),
+            format!(
+                "{}, needs {}",
+                text(entry, "/applied/have"),
+                text(entry, "/applied/need")
+            )
+            .into(),
             distribution(entry),
+            cell(entry, "/rollout_id"),
+            when(entry, "/state_since"),
+            when(entry, "/last_exercised"),
         ]);
+    }
+    if form == Output::Csv {
+        return policies.print(form);
     }
     line(&headline(value))?;
     if !rows.is_empty() {
-        policies.print()?;
+        policies.print(form)?;
     }
+    beside(rows)?;
+    for exception in list(value, "exceptions") {
+        line(&exception_line(exception))?;
+    }
+    footline(value, known)
+}
+
+/// What a row of a table has no room for.
+fn beside(rows: &[Value]) -> Result<(), Failure> {
     for entry in rows {
         if let Some(over) = entry.get("overridden_by") {
             line(&format!(
@@ -66,7 +107,7 @@ pub(crate) fn effective_table(value: &Value) -> Result<(), Failure> {
         }
         for partial in list(entry, "partials") {
             line(&format!(
-                "  {}: partial rollout {} to {} is {} ({} of {} needed)",
+                "  {}: partial rollout {} to {} is {} ({} run it, needs {})",
                 text(entry, "/policy"),
                 text(partial, "/rollout_id"),
                 text(partial, "/to_version"),
@@ -76,22 +117,23 @@ pub(crate) fn effective_table(value: &Value) -> Result<(), Failure> {
             ))?;
         }
     }
-    for exception in list(value, "exceptions") {
-        let effect = match exception.get("version").and_then(Value::as_str) {
-            Some(version) => format!("{} with {version}", text(exception, "/effect")),
-            None => text(exception, "/effect"),
-        };
-        line(&format!(
-            "  exception {}: {} {} until {} (approved by {}: {})",
-            text(exception, "/id"),
-            effect,
-            text(exception, "/policy"),
-            time(exception, "/valid_until"),
-            text(exception, "/approver"),
-            text(exception, "/reason"),
-        ))?;
-    }
-    footline(value)
+    Ok(())
+}
+
+fn exception_line(exception: &Value) -> String {
+    let effect = match exception.get("version").and_then(Value::as_str) {
+        Some(version) => format!("{} with {version}", text(exception, "/effect")),
+        None => text(exception, "/effect"),
+    };
+    format!(
+        "  exception {}: {} {} until {} (approved by {}: {})",
+        text(exception, "/id"),
+        effect,
+        text(exception, "/policy"),
+        time(exception, "/valid_until"),
+        text(exception, "/approver"),
+        text(exception, "/reason"),
+    )
 }
 
 /// `verdict history`
@@ -101,55 +143,78 @@ pub(crate) async fn history(args: &HistoryArgs) -> Result<(), Failure> {
         .with("policy", Some(&args.policy))
         .with("layer", Some(&args.layer))
         .with("workload", args.workload.as_ref())
-        .time("from", args.from.as_ref())?
-        .time("to", args.to.as_ref())?
-        .cut(&args.cut)?;
-    let found = Client::new(&args.server)?
+        .range(&args.range)?
+        .known(&args.known)?;
+    let client = Client::new(&args.server)?;
+    let found = client
         .get(&["v1", "tenants", &args.tenant, "history"], &query.pairs)
         .await?;
-    answer(args.server.output, &found, "runs", history_table)?;
+    let form = args.server.output;
+    answer(form, &found, "runs", |value| history_table(value, form, &args.known))?;
+    if let Some(unknown) = unknown_tenant(&found.value) {
+        return Err(unknown);
+    }
     if found.value.get("named") == Some(&Value::Bool(false)) {
-        return Err(Failure::Negative(format!(
-            "nobody has named the policy `{}` in this scope ({}), as far as this cut goes: no rollout, publication, report or \
-             decision does",
-            args.policy, args.layer
-        )));
+        let names = Names {
+            environment: Some(&args.environment),
+            policy: Some(&args.policy),
+        };
+        let unknown = names.unknown(&client, &args.tenant).await?;
+        return Err(unknown.unwrap_or_else(|| {
+            Failure::Unknown(format!(
+                "nobody has named the policy `{}` in this scope ({}), as far as this cut goes: no rollout, publication, report \
+                 or decision does; it is named in another layer or environment",
+                args.policy, args.layer
+            ))
+        }));
     }
     found_some(!list(&found.value, "runs").is_empty(), "no run meets this range")
 }
 
 /// Prints a `history` answer for people.
-pub(crate) fn history_table(value: &Value) -> Result<(), Failure> {
-    let mut runs = table(&["since (UTC)", "until", "state", "version", "desired", "rollout"]);
+fn history_table(value: &Value, form: Output, known: &KnownArgs) -> Result<(), Failure> {
+    let mut runs = table(&[
+        must("since"),
+        room("until", 2),
+        room("state", 1),
+        must("version"),
+        room("desired", 3),
+        room("rollout", 4),
+        said("note", 5),
+    ]);
     // Of a policy that nobody named there is one run, of nothing.
     let nobody = value.get("named") == Some(&Value::Bool(false));
     for run in list(value, "runs").iter().filter(|_| !nobody) {
         runs.add_row([
-            or(time(run, "/since"), "the beginning"),
-            or(time(run, "/until"), "still"),
-            text(run, "/state"),
-            text(run, "/version"),
-            text(run, "/desired"),
-            rollout(run),
+            when(run, "/since").or("the beginning"),
+            when(run, "/until").or("still"),
+            cell(run, "/state"),
+            cell(run, "/version"),
+            cell(run, "/desired"),
+            cell(run, "/rollout_id"),
+            recorded_late(run),
         ]);
     }
-    if !runs.is_empty() {
-        runs.print()?;
+    if form == Output::Csv || !runs.is_empty() {
+        runs.print(form)?;
     }
-    footline(value)
+    if form.is_for_people() {
+        footline(value, known)
+    } else {
+        Ok(())
+    }
 }
 
-/// The rollout of a run, and whether it is older than it reads.
-fn rollout(run: &Value) -> String {
-    let id = text(run, "/rollout_id");
-    match run.get("recorded_late_by_ms").and_then(Value::as_u64) {
-        Some(late) => format!("{id} (recorded {} late)", span(late)),
-        None => id,
+/// Whether the rollout of a run, or a rollout, is older than it reads.
+pub(super) fn recorded_late(value: &Value) -> Cell {
+    match value.get("recorded_late_by_ms").and_then(Value::as_u64) {
+        Some(late) => format!("recorded {} late", span(late)).into(),
+        None => Cell::Nothing(""),
     }
 }
 
 /// So many milliseconds, in the largest unit of which there are two.
-fn span(ms: u64) -> String {
+pub(super) fn span(ms: u64) -> String {
     let units = [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes")];
     let fits = units.into_iter().find(|(unit, _)| ms >= 2 * unit);
     fits.map_or_else(
@@ -165,15 +230,20 @@ pub(crate) async fn compare(args: &CompareArgs) -> Result<(), Failure> {
         .with("workload", args.workload.as_ref())
         .time("with", Some(&args.with))?
         .cut(&args.cut)?;
-    let found = Client::new(&args.server)?
+    let client = Client::new(&args.server)?;
+    let found = client
         .get(&["v1", "tenants", &args.tenant, "compare"], &query.pairs)
         .await?;
-    answer(args.server.output, &found, "policies", compare_table)
+    let form = args.server.output;
+    answer(form, &found, "policies", |value| {
+        compare_table(value, form, &args.cut.known)
+    })?;
+    there(&client, &args.tenant, &args.environment, &found.value).await
 }
 
 /// Prints a `compare` answer for people.
-pub(crate) fn compare_table(value: &Value) -> Result<(), Failure> {
-    let mut rows = table(&["", "layer", "at", "with"]);
+fn compare_table(value: &Value, form: Output, known: &KnownArgs) -> Result<(), Failure> {
+    let mut rows = table(&[must("what"), room("layer", 1), must("at"), must("with")]);
     for entry in list(value, "policies") {
         let side = |name: &str| match entry.get(name) {
             Some(v) => format!(
@@ -184,14 +254,22 @@ pub(crate) fn compare_table(value: &Value) -> Result<(), Failure> {
             ),
             None => "not there".to_owned(),
         };
-        rows.add_row([text(entry, "/policy"), scope(&entry["scope"]), side("at"), side("with")]);
+        rows.add_row([
+            cell(entry, "/policy"),
+            scope(&entry["scope"]).into(),
+            side("at").into(),
+            side("with").into(),
+        ]);
     }
     for entry in list(value, "exceptions") {
         exception_row(&mut rows, entry);
     }
+    if form == Output::Csv {
+        return rows.print(form);
+    }
     line(&format!("at {} with {}", time(value, "/at"), time(value, "/with")))?;
-    rows.print_or("nothing differs")?;
-    footline(value)
+    rows.print_or(form, "nothing differs")?;
+    footline(value, known)
 }
 
 fn exception_row(rows: &mut Rows, entry: &Value) {
@@ -200,10 +278,10 @@ fn exception_row(rows: &mut Rows, entry: &Value) {
         None => "not in force".to_owned(),
     };
     rows.add_row([
-        format!("exception {}", text(entry, "/id")),
-        String::new(),
-        side("at"),
-        side("with"),
+        format!("exception {}", text(entry, "/id")).into(),
+        Cell::Nothing(""),
+        side("at").into(),
+        side("with").into(),
     ]);
 }
 
@@ -216,12 +294,12 @@ fn found_some(any: bool, otherwise: &str) -> Result<(), Failure> {
     }
 }
 
-fn distribution(entry: &Value) -> String {
+fn distribution(entry: &Value) -> Cell {
     let parts: Vec<String> = list(entry, "distribution")
         .iter()
         .map(|d| {
             let silent = d.get("silent").and_then(Value::as_u64).unwrap_or(0);
-            let version = or(text(d, "/version"), "nothing");
+            let version = d.get("version").and_then(Value::as_str).unwrap_or("nothing");
             let silent = if silent == 0 {
                 String::new()
             } else {
@@ -231,9 +309,9 @@ fn distribution(entry: &Value) -> String {
         })
         .collect();
     if parts.is_empty() {
-        "-".to_owned()
+        Cell::Nothing("-")
     } else {
-        parts.join(", ")
+        parts.join(", ").into()
     }
 }
 
@@ -254,28 +332,4 @@ fn headline(value: &Value) -> String {
         time(value, "/at"),
         time(value, "/known_at"),
     )
-}
-
-fn footline(value: &Value) -> Result<(), Failure> {
-    let logs: Vec<String> = list(value, "logs")
-        .iter()
-        .map(|log| {
-            let root = text(log, "/root");
-            format!(
-                "{} {} ({}...)",
-                text(log, "/tenant"),
-                text(log, "/size"),
-                root.get(..12).unwrap_or(&root)
-            )
-        })
-        .collect();
-    line(&format!("from {}", logs.join(", ")))?;
-    line(&format!(
-        "the same bytes again, for ever: --as-of {}",
-        text(value, "/as_of")
-    ))
-}
-
-fn or(text: String, when_none: &str) -> String {
-    if text == "-" { when_none.to_owned() } else { text }
 }

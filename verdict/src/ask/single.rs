@@ -1,58 +1,56 @@
-//! `verdict show` and `verdict find`.
+//! `verdict show` and `verdict events`: one thing, whole.
 
-use super::list;
-use crate::cli::{FindArgs, Output, ShowArgs, Shown};
-use crate::client::Client;
+use super::{Query, readable};
+use crate::cli::{EventsArgs, KnownArgs, Output, ShowArgs, Shown};
+use crate::client::{Answer, Client};
 use crate::exit::Failure;
-use crate::faithful::indented;
-use crate::output::{answer, json, json_line, table, text};
+use crate::output::{json, json_line, must, table};
 
 /// `verdict show`
 pub(crate) async fn show(args: &ShowArgs) -> Result<(), Failure> {
     let client = Client::new(&args.server)?;
     let of = ["v1", "tenants", &args.tenant];
-    // By `?id=`: ids are whatever their emitters chose, and not every one arrives in a path.
-    let by_id = async |what| {
-        client
-            .get(&[&of[..], &[what]].concat(), &[("id", args.id.clone())])
-            .await
-    };
+    let known = Query::new().known(&args.known)?;
     let found = match args.what {
-        Shown::Event => client.get(&[&of[..], &["events", &args.id]].concat(), &[]).await?,
-        Shown::Decision => by_id("decision").await?,
-        Shown::Rollout => by_id("rollout").await?,
+        Shown::Event => {
+            client
+                .get(&[&of[..], &["events", &args.id]].concat(), &known.pairs)
+                .await?
+        }
+        // By `?id=`: ids are whatever their emitters chose, and not every one arrives in a path.
+        Shown::Decision | Shown::Rollout => {
+            let what = if args.what == Shown::Decision {
+                "decision"
+            } else {
+                "rollout"
+            };
+            let query = known.with("id", Some(&args.id));
+            client.get(&[&of[..], &[what]].concat(), &query.pairs).await?
+        }
     };
-    match args.server.output {
-        // One thing, whole: indented JSON is what a person reads best.
-        Output::Table => json(&indented(&found.text)),
-        Output::Json => json(&found.text),
-        Output::Ndjson => json_line(&found.text),
-    }
+    print(&found, args.server.output, &args.known)
 }
 
-/// `verdict find`
-pub(crate) async fn find(args: &FindArgs) -> Result<(), Failure> {
-    let found = Client::new(&args.server)?
-        .get(&["v1", "find"], &[("id", args.id.clone())])
-        .await?;
-    let items = list(&found.value, "items");
-    answer(args.server.output, &found, "items", |_| {
-        let mut rows = table(&["tenant", "index", "is", "ask"]);
-        for item in items {
-            rows.add_row([
-                text(item, "/tenant"),
-                text(item, "/index"),
-                text(item, "/what"),
-                text(item, "/href"),
-            ]);
+/// `verdict events`
+pub(crate) async fn events(args: &EventsArgs) -> Result<(), Failure> {
+    let known = Query::new().known(&args.known)?;
+    let path = ["v1", "tenants", &args.tenant, "events", &args.id];
+    let found = Client::new(&args.server)?.get(&path, &known.pairs).await?;
+    print(&found, args.server.output, &args.known)
+}
+
+/// Prints one thing.
+pub(super) fn print(found: &Answer, form: Output, known: &KnownArgs) -> Result<(), Failure> {
+    match form {
+        Output::Json => json(&found.text),
+        Output::Ndjson => json_line(&found.text),
+        Output::Csv => {
+            let mut rows = table(&[must("field"), must("value")]);
+            for (name, value) in readable::fields(&found.text) {
+                rows.add_row([name.into(), value.into()]);
+            }
+            rows.print(form)
         }
-        if items.is_empty() { Ok(()) } else { rows.print() }
-    })?;
-    if items.is_empty() {
-        return Err(Failure::Negative(format!(
-            "`{}` was not found in any tenant that you may read: it is no event, decision, rollout, trace or agent there",
-            args.id
-        )));
+        Output::Table | Output::Wide => readable::print(found, form == Output::Wide, known),
     }
-    Ok(())
 }

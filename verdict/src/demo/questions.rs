@@ -3,7 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ask;
-use crate::cli::{CompareArgs, CutArgs, DecisionsArgs, EffectiveArgs, HistoryArgs, ServerArgs};
+use crate::cli::{
+    CompareArgs, CutArgs, DecisionsArgs, EffectiveArgs, FilterArgs, HistoryArgs, KnownArgs, PageArgs, RangeArgs,
+    ServerArgs,
+};
 use crate::exit::Failure;
 use crate::output::line;
 
@@ -29,9 +32,11 @@ pub(super) async fn ask(server: &ServerArgs, now: Timestamp) -> Result<(), Failu
 
     heading(
         "What is in effect for checkout now?",
-        "effective acme -e prod -w checkout",
+        "effective acme -e prod -w checkout --show-as-of",
     )?;
-    ask::effective(&effective(None)).await?;
+    let mut now_in_effect = effective(None);
+    now_in_effect.cut.known.show_as_of = true;
+    ask::effective(&now_in_effect).await?;
 
     heading(
         "And while refunds were refused?",
@@ -56,9 +61,8 @@ pub(super) async fn ask(server: &ServerArgs, now: Timestamp) -> Result<(), Failu
         policy: "payments-authz".to_owned(),
         layer: "tenant".to_owned(),
         workload: None,
-        from: None,
-        to: None,
-        cut: CutArgs::default(),
+        range: RangeArgs::default(),
+        known: KnownArgs::default(),
         server: server.clone(),
     };
     ask::history(&history).await?;
@@ -93,25 +97,16 @@ fn heading(question: &str, command: &str) -> Result<(), Failure> {
 fn under(version: &str, server: &ServerArgs) -> DecisionsArgs {
     DecisionsArgs {
         tenant: "acme".to_owned(),
-        actor: None,
-        action: None,
-        resource: None,
-        outcome: None,
-        policy: Some("payments-authz".to_owned()),
-        version: Some(version.to_owned()),
-        environment: None,
-        workload: None,
-        agent: None,
-        trace_id: None,
-        span_id: None,
-        correlation_id: None,
-        from: None,
-        to: None,
-        limit: 20,
+        filters: FilterArgs {
+            policy: Some("payments-authz".to_owned()),
+            version: Some(version.to_owned()),
+            ..FilterArgs::default()
+        },
+        range: RangeArgs::default(),
+        page: PageArgs { limit: 20 },
         oldest: false,
         count: false,
-        known_at: None,
-        as_of: None,
+        known: KnownArgs::default(),
         server: server.clone(),
     }
 }

@@ -5,11 +5,11 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::source::{Item, Items};
-use super::{Refused, Tally};
-use crate::ask::list;
-use crate::cli::{EmitArgs, Output};
+use super::tally::{Refused, Tally};
+use crate::cli::EmitArgs;
 use crate::client::{Answer, Client};
 use crate::exit::Failure;
+use crate::faithful::{Members, lossy};
 
 pub(super) async fn send(
     args: &EmitArgs,
@@ -60,27 +60,35 @@ async fn post(
     if !answer.status.is_success() && answer.status != StatusCode::UNPROCESSABLE_ENTITY {
         return Err(client.refused(&answer));
     }
-    count(&answer, args.server.output, batch, tally, progress);
+    count(&answer, batch, tally, progress)?;
     progress.inc(sent);
     progress.set_message(format!("{} events", tally.accepted + tally.duplicates));
     Ok(())
 }
 
-fn count(answer: &Answer, output: Output, batch: &[Item], tally: &mut Tally, progress: &ProgressBar) {
+fn count(answer: &Answer, batch: &[Item], tally: &mut Tally, progress: &ProgressBar) -> Result<(), Failure> {
     let number = |field: &str| answer.value.get(field).and_then(Value::as_u64).unwrap_or(0);
     tally.accepted += number("accepted");
     tally.duplicates += number("duplicates");
     tally.conflicts += number("conflicts");
-    for rejected in list(&answer.value, "rejected") {
-        tally.refuse(refused(rejected, batch), output, progress);
+    let members = Members::read(&answer.text).unwrap_or_default();
+    for entry in members.elements("rejected").unwrap_or_default() {
+        let refused = refused(&lossy(entry.get()), batch);
+        let told = Members::read(entry.get()).unwrap_or_default();
+        tally.refuse(&refused, told.with("line", &refused.line.to_string()), progress)?;
     }
-    for result in list(&answer.value, "results") {
+    for entry in members.elements("results").unwrap_or_default() {
+        let result = lossy(entry.get());
         let position = |field: &str| result.pointer(field).and_then(Value::as_u64);
         if let (Some(partition), Some(offset)) = (position("/position/partition"), position("/position/offset")) {
-            let last = tally.positions.entry(partition).or_default();
-            *last = (*last).max(offset);
+            tally.position(partition, offset);
         }
+        tally.result(entry.get(), progress)?;
     }
+    if let Some(log) = members.get("log") {
+        tally.log(log);
+    }
+    Ok(())
 }
 
 /// The line in the input of what began in a line of the batch, where an event may be on several.
@@ -102,7 +110,6 @@ fn refused(rejected: &Value, batch: &[Item]) -> Refused {
     let sent_line = rejected.get("line").and_then(Value::as_u64).unwrap_or(0);
     Refused {
         line: line_of(batch, sent_line),
-        event_id: said("/event_id"),
         field: said("/problem/field"),
         rule: said("/problem/rule"),
         detail: said("/problem/detail")

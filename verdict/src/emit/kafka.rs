@@ -4,11 +4,12 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
 use indicatif::ProgressBar;
+use serde_json::json;
 use verdict_ingest::Producer;
 use verdict_schemas::{KnownSchemas, Projection, Rejection, TenantId, check_log, project};
 
 use super::source::{Item, Items};
-use super::{Refused, Tally};
+use super::tally::{Refused, Tally};
 use crate::cli::EmitArgs;
 use crate::config::{KafkaConfig, properties};
 use crate::exit::Failure;
@@ -18,7 +19,11 @@ use crate::serve::kafka_settings;
 const IN_FLIGHT: usize = 10_000;
 
 enum Sent {
-    At((u32, u64), u64),
+    At {
+        line: u64,
+        position: (u32, u64),
+        bytes: u64,
+    },
     Refused(Refused),
 }
 
@@ -66,21 +71,24 @@ pub(super) async fn send(
             let headers = vec![("content-type".to_owned(), Some(Bytes::from_static(b"application/json")))];
             let sent = producer.send(tenant, Bytes::from(item.bytes), headers).await;
             let position = sent.map_err(|e| Failure::unreachable(format!("line {}", item.line), e))?;
-            Ok::<_, Failure>(Sent::At(position, bytes))
+            let line = item.line;
+            Ok::<_, Failure>(Sent::At { line, position, bytes })
         }
     });
     let mut sends = std::pin::pin!(sends.buffered(IN_FLIGHT));
     while let Some(sent) = sends.next().await {
-        let ((partition, offset), bytes) = match sent? {
-            Sent::At(position, bytes) => (position, bytes),
+        let (line, (partition, offset), bytes) = match sent? {
+            Sent::At { line, position, bytes } => (line, position, bytes),
             Sent::Refused(refused) => {
-                tally.refuse(refused, args.server.output, progress);
+                tally.refuse(&refused, refused.entry(), progress)?;
                 continue;
             }
         };
         tally.accepted += 1;
-        let last = tally.positions.entry(u64::from(partition)).or_default();
-        *last = (*last).max(offset);
+        tally.position(u64::from(partition), offset);
+        let position = json!({"partition": partition, "offset": offset});
+        let entry = json!({"line": line, "status": "accepted", "position": position});
+        tally.result(&entry.to_string(), progress)?;
         progress.inc(bytes);
         progress.set_message(format!("{} events", tally.accepted));
     }
