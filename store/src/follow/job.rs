@@ -5,7 +5,7 @@ use std::time::Duration;
 use verdict_merkle::TreeSize;
 use verdict_schemas::SchemaRef;
 
-use super::entry::{Makers, Task};
+use super::entry::{Lane, Makers, Task};
 use crate::error::StoreError;
 use crate::names::LogId;
 use crate::record::Record;
@@ -15,6 +15,7 @@ pub(crate) struct Job {
     pub(crate) log: LogId,
     pub(crate) makers: Makers,
     pub(crate) task: Task,
+    pub(crate) lane: Lane,
     /// The records that come next, where they are at hand.
     pub(crate) lately: Vec<Record>,
     /// How many the log has, and had when the store was opened.

@@ -188,6 +188,7 @@ impl Work {
                 log,
                 makers,
                 task,
+                lane,
                 lately,
                 size: entry.size,
                 opened: entry.opened,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rocksdb::WriteBatch;
 
-use super::entry::Task;
+use super::entry::{Lane, Task};
 use super::generation;
 use super::job::Job;
 use crate::error::StoreError;
@@ -21,8 +21,10 @@ use crate::views::slice::{End, look_for_waiting};
 /// What a worker does.
 pub(crate) const MAKES_VIEWS: &str = "makes views";
 
-/// How long one slice of one log takes at most, give or take a record; and where nobody else waits.
+/// How long one slice of one log takes at most, give or take a record; what costs much, so that its write holds up no commit;
+/// and where nobody else waits.
 const SLICE: Duration = Duration::from_millis(8);
+const SLICE_HEAVY: Duration = Duration::from_millis(3);
 const SLICE_ALONE: Duration = Duration::from_millis(50);
 /// How long the slices that are written together take at most.
 const TOGETHER: Duration = Duration::from_millis(20);
@@ -47,7 +49,7 @@ fn slices(shared: &Shared, batch: &mut Batch, mut jobs: Vec<Job>) -> Vec<Job> {
         }
         let slice_begun = Instant::now();
         let before = batch.savepoint();
-        let budget = Budget::within(job.records, if job.crowded { SLICE } else { SLICE_ALONE });
+        let budget = Budget::within(job.records, job.time());
         if let Err(error) = guarded(MAKES_VIEWS, || job.make(shared, batch, &budget)) {
             batch.rewind(&before);
             if let Err(error) = job.failed(shared, batch, &budget, error) {
@@ -103,6 +105,14 @@ fn fail_to_make(shared: &Shared, log: &LogName) -> Result<(), StoreError> {
 }
 
 impl Job {
+    fn time(&self) -> Duration {
+        match self.lane {
+            Lane::Heavy => SLICE_HEAVY,
+            _ if self.crowded => SLICE,
+            _ => SLICE_ALONE,
+        }
+    }
+
     /// Makes the rows of the slice.
     fn make(&mut self, shared: &Shared, batch: &mut Batch, budget: &Budget) -> Result<(), StoreError> {
         let context = &shared.context;

@@ -1,15 +1,19 @@
 //! What waits for the committer: bounded by records and by bytes, so that no load fills the memory. Whoever comes when
 //! it is full waits.
+//!
+//! What the intake brings waits in a lane of its log, and lanes take turns: a tenant who sends much waits behind himself.
+//! While several wait, batches are small, so that nobody waits for the disk to take much of somebody else's.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
+use foldhash::fast::RandomState;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::AppendError;
 use crate::incoming::{AppendReceipt, Gap, Incoming};
-use crate::names::KafkaPartition;
+use crate::names::{KafkaPartition, LogName};
 use crate::options::Options;
 
 /// Where a caller waits for what became of its records.
@@ -44,6 +48,13 @@ pub(crate) enum Origin {
 }
 
 impl Group {
+    fn lane(&self) -> Lane {
+        match &self.origin {
+            Origin::Intake { .. } => self.records.first().map(|record| record.log.clone()),
+            Origin::Kafka { .. } => None,
+        }
+    }
+
     fn bytes(&self) -> usize {
         let payload = |record: &Incoming| {
             let headers: usize = record
@@ -74,9 +85,17 @@ pub(crate) struct Queue {
     most_bytes: usize,
 }
 
+/// Bytes of a batch while several lanes wait.
+const SHARED_BYTES: usize = 1 << 20;
+
+/// What waits in turn: a log that the intake brings records for, or (`None`) Kafka.
+type Lane = Option<LogName>;
+
 #[derive(Debug, Default)]
 struct Waiting {
-    groups: VecDeque<(Group, usize)>,
+    lanes: HashMap<Lane, VecDeque<(Group, usize)>, RandomState>,
+    /// The lanes in which something waits, the next one first.
+    turns: VecDeque<Lane>,
     events: usize,
     bytes: usize,
     closed: bool,
@@ -138,12 +157,17 @@ impl Queue {
         let events = group.records.len();
         let fits = waiting.events + events <= self.most_events && waiting.bytes + bytes <= self.most_bytes;
         // A group larger than the whole queue is taken alone: else it would wait for ever.
-        if !fits && !waiting.groups.is_empty() {
+        if !fits && !waiting.turns.is_empty() {
             return Err(Refused::Full(group));
         }
         waiting.events += events;
         waiting.bytes += bytes;
-        waiting.groups.push_back((*group, bytes));
+        let lane = group.lane();
+        let waits = waiting.lanes.entry(lane.clone()).or_default();
+        waits.push_back((*group, bytes));
+        if waits.len() == 1 {
+            waiting.turns.push_back(lane);
+        }
         self.work.notify_one();
         Ok(())
     }
@@ -151,20 +175,39 @@ impl Queue {
     /// What waits, up to a batch; blocks while nothing does. `None`: closed, and everything was taken.
     pub(crate) fn take(&self, most_events: usize, most_bytes: usize) -> Option<Vec<Group>> {
         let mut waiting = self.waiting.lock();
-        while waiting.groups.is_empty() {
+        while waiting.turns.is_empty() {
             if waiting.closed {
                 return None;
             }
             self.work.wait(&mut waiting);
         }
+        let most_bytes = match waiting.turns.len() {
+            1 => most_bytes,
+            _ => most_bytes.min(SHARED_BYTES),
+        };
         let (mut taken, mut events, mut bytes) = (Vec::new(), 0, 0);
-        while let Some((group, size)) = waiting.groups.front() {
-            if !taken.is_empty() && (events + group.records.len() > most_events || bytes + size > most_bytes) {
-                break;
-            }
-            let Some((group, size)) = waiting.groups.pop_front() else {
+        while let Some(lane) = waiting.turns.pop_front() {
+            let Some(waits) = waiting.lanes.get_mut(&lane) else {
+                continue;
+            };
+            let fits = |(group, size): &(Group, usize)| {
+                taken.is_empty() || (events + group.records.len() <= most_events && bytes + size <= most_bytes)
+            };
+            let next = if waits.front().is_some_and(fits) {
+                waits.pop_front()
+            } else {
+                None
+            };
+            let Some((group, size)) = next else {
+                // It is first in the next batch.
+                waiting.turns.push_front(lane);
                 break;
             };
+            if waits.is_empty() {
+                waiting.lanes.remove(&lane);
+            } else {
+                waiting.turns.push_back(lane);
+            }
             events += group.records.len();
             bytes += size;
             taken.push(group);
@@ -255,6 +298,32 @@ mod tests {
         assert_eq!(taken(10, 10), [50]);
         assert!(queue.take(10, 10).is_none());
         assert!(matches!(queue.push_blocking(group(1)), Err(AppendError::Closing)));
+    }
+
+    #[test]
+    fn whoever_sends_much_waits_behind_himself() {
+        let queue = queue(1000);
+        let of = |log: &str, count| {
+            let mut group = group(count);
+            group
+                .records
+                .iter_mut()
+                .for_each(|record| record.log = log.parse().unwrap());
+            group
+        };
+        for _ in 0..3 {
+            queue.push_blocking(of("much", 100)).unwrap();
+        }
+        queue.push_blocking(of("little", 1)).unwrap();
+        queue.push_blocking(of("other", 2)).unwrap();
+        let taken = |events| -> Vec<usize> {
+            let groups = queue.take(events, 1 << 20).unwrap();
+            groups.iter().map(|group| group.records.len()).collect()
+        };
+        assert_eq!(taken(102), [100, 1], "each in turn");
+        assert_eq!(taken(110), [2, 100]);
+        assert_eq!(taken(1000), [100]);
+        assert_eq!(queue.depth(), (0, 0));
     }
 
     #[test]

@@ -190,15 +190,13 @@ impl Snapshot<'_> {
             (Order::NewestFirst, Some(from)) => end = end.min(key(from.0)),
             (_, None) => {}
         }
-        let mut rows = self.raw_iterator(Table::Flag, ReadOptions::default())?;
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(first.clone());
+        options.set_iterate_upper_bound(end.clone());
+        let mut rows = self.raw_iterator(Table::Flag, options)?;
         match order {
             Order::OldestFirst => rows.seek(&first),
-            Order::NewestFirst => {
-                rows.seek_for_prev(&end);
-                if rows.key() == Some(&end) {
-                    rows.prev();
-                }
-            }
+            Order::NewestFirst => rows.seek_to_last(),
         }
         Ok(Flags {
             snapshot: self,

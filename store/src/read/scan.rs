@@ -211,14 +211,14 @@ impl Snapshot<'_> {
         }
         let mut options = ReadOptions::default();
         options.set_total_order_seek(true);
+        // Else a search that finds nothing in the range walks past all that was written behind it since the snapshot.
+        options.set_iterate_lower_bound(first.clone());
+        options.set_iterate_upper_bound(end.clone());
         let mut rows = self.raw_iterator(table, options)?;
         match order {
             Order::OldestFirst => rows.seek(&first),
             Order::NewestFirst => {
-                rows.seek_for_prev(&end);
-                if rows.key() == Some(&end) {
-                    rows.prev();
-                }
+                rows.seek_to_last();
             }
         }
         let mut range = Range {

@@ -237,7 +237,9 @@ impl<'s> Snapshot<'s> {
     /// # Errors
     /// When the rows can not be read.
     pub fn size_at(&self, log: LogId, known_at: Timestamp) -> Result<TreeSize, StoreError> {
-        let mut rows = self.raw_iterator(Table::Recorded, ReadOptions::default())?;
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(keys::log_prefix(log));
+        let mut rows = self.raw_iterator(Table::Recorded, options)?;
         rows.seek_for_prev(keys::recorded(log, known_at));
         self.has_read(1);
         let size = match rows

@@ -280,7 +280,9 @@ pub(crate) fn turn_at(
         return Ok(Turn::default());
     }
     let prefix = steps(log);
-    let mut found = rows.raw_iterator(Table::Late, ReadOptions::default())?;
+    let mut options = ReadOptions::default();
+    options.set_iterate_lower_bound(prefix.clone());
+    let mut found = rows.raw_iterator(Table::Late, options)?;
     found.seek_for_prev(step_key(log, size.0, u64::MAX));
     rows.has_read(1);
     while let Some((key, row)) = found.item().filter(|(key, _)| key.starts_with(&prefix)) {

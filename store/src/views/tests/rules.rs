@@ -110,3 +110,40 @@ fn an_observation_looks_back_seven_days_to_the_record_that_counted() {
         .collect();
     assert_eq!(flags, [None, of(0), of(0), None, of(3)]);
 }
+
+/// A search that finds nothing walks no neighbour's rows: past those written since the iterator was opened RocksDB goes one by
+/// one, so that what one tenant writes would cost another three minutes a record.
+#[test]
+fn a_search_in_empty_rows_does_not_walk_through_what_others_write_meanwhile() {
+    use rocksdb::perf::{PerfContext, PerfMetric, PerfStatsLevel, set_perf_stats};
+    use verdict_fold::rows::{Direction, OrderedRows as _};
+
+    use crate::views::fold_rows::{EnvironmentSpace, Pending, prefix};
+    use crate::views::mark::ViewId;
+
+    let kept = Kept::new(&["acme", "globex"]);
+    let observed = kept.database.cf(Table::Observed).unwrap();
+    let space = EnvironmentSpace::new(&*kept.database, ViewId(2), 1, Pending::new());
+    let search = || {
+        for direction in [Direction::Backward, Direction::Forward] {
+            space
+                .scan(&[1], &[9], direction, &mut |_, _| panic!("there is nothing"))
+                .unwrap();
+        }
+    };
+    search();
+    for neighbour in [ViewId(1), ViewId(3)] {
+        for number in 0_u32..5000 {
+            let key = [&prefix(neighbour, 1)[..], &number.to_be_bytes()].concat();
+            kept.database.raw().put_cf(observed, key, b"row").unwrap();
+        }
+    }
+    set_perf_stats(PerfStatsLevel::EnableCount);
+    let mut counted = PerfContext::default();
+    counted.reset();
+    (0..10).for_each(|_| search());
+    let passed =
+        counted.metric(PerfMetric::InternalRecentSkippedCount) + counted.metric(PerfMetric::InternalKeySkippedCount);
+    set_perf_stats(PerfStatsLevel::Disable);
+    assert!(passed < 1000, "{passed} rows of others were passed over");
+}
