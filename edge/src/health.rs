@@ -23,13 +23,19 @@ pub(crate) async fn healthz() -> Response {
 pub(crate) async fn readyz(State(edge): State<Edge>) -> Response {
     match edge.readiness.check() {
         Ok(()) => {
+            let mut said = "ready".to_owned();
+            let followers = edge.store.followers();
+            for (logs, are) in [(followers.rebuilding, "being made anew"), (followers.broken, "broken")] {
+                if logs > 0 {
+                    said += &format!("; the views of {logs} logs are {are}");
+                }
+            }
             let ahead = edge.store.ahead_by();
-            let said = if ahead.as_millis() == 0 {
-                "ready\n".to_owned()
-            } else {
+            if ahead.as_millis() > 0 {
                 let seconds = ahead.as_secs_f64();
-                format!("ready; recorded time is {seconds:.3} s ahead of this node's clock\n")
-            };
+                said += &format!("; recorded time is {seconds:.3} s ahead of this node's clock");
+            }
+            said.push('\n');
             let content_type = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
             (StatusCode::OK, content_type, said).into_response()
         }

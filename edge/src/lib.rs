@@ -13,6 +13,7 @@ pub mod body;
 
 mod accept;
 mod ahead;
+mod followers;
 mod health;
 mod metrics;
 mod need;
@@ -28,7 +29,7 @@ mod turns;
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 use verdict_store::Store;
 
 pub use accept::Accept;
@@ -138,6 +139,8 @@ pub fn router(edge: Edge) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/problems/{code}", get(health::problem))
+        .route("/v1/node/followers", get(followers::list))
+        .route("/v1/node/followers/{log}/rebuild", post(followers::rebuild))
         .with_state(edge)
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod as_of;
+mod followers;
 mod ids;
 mod intent;
 mod lists;

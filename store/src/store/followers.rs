@@ -26,6 +26,12 @@ impl Store {
         self.open.shared.schedule.standing(log)
     }
 
+    /// Asks for the views of a log to be made anew, beside those that there are; [`Store::standing`] says how far they are.
+    pub fn rebuild_log(&self, log: &LogName) {
+        // Nobody waits for it: what it came to is logged.
+        drop(self.open.shared.schedule.rebuild(std::slice::from_ref(log)));
+    }
+
     /// Makes the views of all logs anew, one after the other, while appends and questions go on. Resolves when they are made.
     ///
     /// # Errors
