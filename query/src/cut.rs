@@ -92,7 +92,11 @@ impl Cut {
         // With Kafka the horizon is no earlier than the last recorded time, whatever the partitions' ends say.
         let last = logs.iter().map(|name| last_of(snapshot, name));
         let last = last.collect::<Answer<Vec<_>>>()?.into_iter().max().unwrap_or(horizon);
-        let whole = last.max(horizon);
+        // While the views of one lag, nothing is told past the horizon: what the other has held since would be told without
+        // what is missing, and otherwise when it is there.
+        let lagging = logs.iter().map(|name| lags(snapshot, name));
+        let lagging = lagging.collect::<Answer<Vec<_>>>()?.contains(&true);
+        let whole = if lagging { horizon } else { last.max(horizon) };
         match &asked.wanted {
             Wanted::Pinned(as_of) => Self::pinned((log, beside), asked, as_of, whole, store, snapshot),
             Wanted::KnownAt(known_at) => {
@@ -113,8 +117,12 @@ impl Cut {
                 Ok(Self::new(moments, own, platform))
             }
             Wanted::Newest => {
-                let own = newest(snapshot, log)?;
-                let platform = beside.map(|name| newest(snapshot, name)).transpose()?;
+                let all = |name| match lagging {
+                    true => up_to(snapshot, name, whole),
+                    false => newest(snapshot, name),
+                };
+                let own = all(log)?;
+                let platform = beside.map(all).transpose()?;
                 store.promise(whole, &logs);
                 let moments = Moments {
                     known_at: whole,
@@ -306,6 +314,11 @@ fn last_of(snapshot: &Snapshot<'_>, name: &LogName) -> Answer<Timestamp> {
             .unwrap_or(Timestamp::MIN)
     };
     Ok(last.max(snapshot.late_at(info.id, info.visible)?))
+}
+
+/// Are there records of a log whose views are not made?
+fn lags(snapshot: &Snapshot<'_>, name: &LogName) -> Answer<bool> {
+    Ok(snapshot.log(name)?.is_some_and(|info| info.visible.size < info.size))
 }
 
 /// Everything visible of a log.

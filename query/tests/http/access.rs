@@ -229,7 +229,10 @@ async fn where_views_stand_is_for_administrators() {
     let node = node().await;
     for token in ["one", "emitter"] {
         let reply = get(&node, token, "/v1/node/followers").await;
-        assert_eq!((reply.status.as_u16(), reply.problem()), (403, "not_allowed".to_owned()));
+        assert_eq!(
+            (reply.status.as_u16(), reply.problem()),
+            (403, "not_allowed".to_owned())
+        );
     }
     assert_eq!(get(&node, "all", "/v1/node/followers").await.status.as_u16(), 200);
     assert_eq!(get(&node, "nobody", "/v1/node/followers").await.status.as_u16(), 401);

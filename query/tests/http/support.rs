@@ -159,6 +159,30 @@ impl Node {
         self.store.append(vec![incoming]).await.unwrap();
     }
 
+    /// As the consumer says, everything recorded in the partition up to a time is held; `None`: nothing is known of it.
+    pub(crate) fn whole_up_to(&self, time: Option<&str>) {
+        let partition = verdict_store::KafkaPartition {
+            cluster: "test".into(),
+            topic: "verdict.events.v1".into(),
+            partition: 0,
+        };
+        let time = time.map_or(Timestamp::MIN, |time| Timestamp::parse(time).unwrap());
+        self.store.set_horizon(&partition, time);
+    }
+
+    /// Appends events without waiting for them to be visible.
+    pub(crate) async fn append_unseen(&self, events: &[(String, Value)]) {
+        let batch = events.iter().map(|(recorded, event)| {
+            let tenant = event["meta"]["tenant"].as_str().unwrap();
+            self.incoming(tenant, recorded, event.to_string().into_bytes())
+        });
+        let pending = self
+            .store
+            .append_kafka(batch.collect(), Vec::new(), Vec::new())
+            .unwrap();
+        tokio::task::spawn_blocking(|| pending.wait().unwrap()).await.unwrap();
+    }
+
     /// As the consumer of a partition does: what a broker recorded keeps the broker's time.
     async fn keep(&self, batch: Vec<Incoming>) {
         let pending = self.store.append_kafka(batch, Vec::new(), Vec::new()).unwrap();

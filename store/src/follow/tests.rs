@@ -259,12 +259,12 @@ fn killed_at_any_point_it_goes_on_where_it_was() {
     node.append("acme", 0..300);
     let mut node = node;
     for round in 0..4 {
-        // In the middle of making it anew, and just before the swap.
+        node.append("acme", 300 + round * 10..310 + round * 10);
+        // In the middle of making it anew, and just before the swap: there the store takes nothing more.
         if round % 2 == 1 {
             arm(node.id(), "swap");
         }
         let rebuilt = node.store.shared().schedule.rebuild(&[name("acme")]);
-        node.append("acme", 300 + round * 10..310 + round * 10);
         let killed = node.killed();
         drop(rebuilt);
         killed.wait_until(|all| all.rebuilding == 0 && all.unanswered == 0 && all.behind == 0);
