@@ -69,7 +69,7 @@ impl Refused {
             line,
             event_id: None,
             field: rejection.field.clone(),
-            rule: Some(rejection.rule.to_owned()),
+            rule: Some(rejection.rule.as_str().to_owned()),
             detail: rejection.detail.clone(),
         }
     }
