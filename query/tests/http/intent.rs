@@ -1,6 +1,7 @@
 //! Intent as it is asked about: rollouts, objects, agents over time.
 
 use serde_json::{Value, json};
+use verdict_query::Limits;
 
 use crate::support::{Node, at, decision, event, seen, started, tenant_scope};
 
@@ -119,6 +120,37 @@ async fn an_object_is_what_it_last_became_and_drifts_from_what_is_reported() {
         .get(&format!("/v1/tenants/acme/objects/workload/api?at={}", at(-1.0)))
         .await;
     assert_eq!(before.problem(), "not_found");
+}
+
+/// What reconciliation reports is said over and over; what is desired was said once, long before.
+#[tokio::test]
+async fn no_number_of_reports_hides_what_is_desired_of_an_object() {
+    let node = Node::with_limits(Limits {
+        examined: 2,
+        counted: 2,
+        ..Limits::default()
+    });
+    let object = json!({"kind": "workload", "id": "api"});
+    let by = json!({"type": "human", "id": "ops"});
+    let change = json!({"object": object, "version": "1", "before": null, "after": "sha-1", "by": by, "document": {}});
+    let mut events = vec![event(1, 0.0, "acme", "object_changed", change)];
+    for number in 2..40 {
+        let report =
+            json!({"object": object, "generation": number, "observed_version": "sha-0", "state": "progressing"});
+        let seconds = number as f64;
+        events.push(event(number, seconds, "acme", "reconciliation_reported", report));
+    }
+    node.append(&events).await;
+    let answer = node.ask("/v1/tenants/acme/objects/workload/api").await;
+    assert_eq!(
+        (
+            &answer["desired"]["version"],
+            &answer["observed"]["generation"],
+            &answer["drift"]
+        ),
+        (&json!("1"), &json!(39), &json!(true))
+    );
+    assert_eq!(answer["evidence"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ fn everything(snapshot: &Snapshot<'_>, kept: &Kept, log: usize, cut: LogCut) -> 
         say(&snapshot.by_event_id(id, EventId(event), cut).unwrap());
         say(&snapshot.by_trace(id, &format!("t{number}"), cut, 9).unwrap());
         say(&snapshot.by_decision_id(id, &format!("d{number}"), cut).unwrap());
+        say(&snapshot.effects_of(id, &format!("d{number}"), cut, 9).unwrap());
     }
     let typed = |r#type: &str, id: &str| (r#type.to_owned(), id.to_owned());
     let mut indexes = vec![Index::Time];
@@ -76,7 +77,11 @@ fn everything(snapshot: &Snapshot<'_>, kept: &Kept, log: usize, cut: LogCut) -> 
         let (r#type, id) = typed("doc", &format!("r{number}"));
         indexes.push(Index::Resource { r#type, id });
         let (kind, id) = typed("credential", &format!("c{number}"));
-        indexes.push(Index::Object { kind, id });
+        indexes.push(Index::Object {
+            kind: kind.clone(),
+            id: id.clone(),
+        });
+        indexes.push(Index::Reports { kind, id });
         indexes.push(Index::Agent(format!("pdp{number}")));
     }
     indexes.extend(Kind::ALL.map(Index::Kind));
