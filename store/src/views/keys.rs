@@ -10,7 +10,7 @@
 //!                        view u32 | event id 16 | H8(source) | index u64  each conflict
 //! v_flag                 view u32 | index u64
 //! v_intent               view u32 | step u64
-//! v_source               view u32 | H16(source) [| H8(incarnation)]
+//! v_source               view u32 | place of a source | ..                ([`super::source_rows`])
 //! v_series               view u32 | H16(environment, scope, policy, version)
 //! observed               view u32 | environment u32 | the fold's own key; environment 0 names the environments
 //! v_mark                 log u32: which view is read ([`super::mark`])
