@@ -153,6 +153,32 @@ async fn no_number_of_reports_hides_what_is_desired_of_an_object() {
     assert_eq!(answer["evidence"].as_array().unwrap().len(), 2);
 }
 
+/// Other incarnations of an agent may be heard of so often that not all they sent is looked at: then it is said.
+#[tokio::test]
+async fn an_instance_among_many_of_its_name_was_seen_then_or_later() {
+    let node = Node::new();
+    let first = |number, seconds: f64| decision(number, seconds, "acme", json!({"incarnation": "i0"}));
+    let asked = async |others: u64| {
+        let list = node.ask(&format!("/v1/tenants/acme/agents?at={}", at(30.0))).await;
+        let of = |incarnation: &str| {
+            let items = list["items"].as_array().unwrap();
+            let item = items.iter().find(|item| item["incarnation"] == incarnation).unwrap();
+            (item["last_seen"].clone(), item.get("last_seen_or_later").cloned())
+        };
+        assert_eq!(of("i1"), (json!(at(10.0 + others as f64 / 10.0)), None));
+        of("i0")
+    };
+    // Of one minute the first decision is the one that counts as a sighting (E8); the latest is found all the same.
+    node.append(&[first(1, 5.0), first(2, 8.0), seen(3, 10.1, "acme", "pdp-1", "v1")])
+        .await;
+    assert_eq!(asked(1).await, (json!(at(8.0)), None));
+    let others: Vec<_> = (2..50)
+        .map(|number| seen(number + 2, 10.0 + number as f64 / 10.0, "acme", "pdp-1", "v1"))
+        .collect();
+    node.append(&others).await;
+    assert_eq!(asked(49).await, (json!(at(5.0)), Some(json!(true))));
+}
+
 #[tokio::test]
 async fn agents_say_who_runs_what_since_when_and_how_stale_that_is() {
     let node = Node::new();
