@@ -135,7 +135,7 @@ fn another_writers_schema_is_resolved_by_names() {
             panic!("`{logical}` was read as a time")
         };
         assert_eq!(
-            (rejection.rule, rejection.field.as_deref()),
+            (rejection.rule.as_str(), rejection.field.as_deref()),
             ("invalid_time", Some("/meta/event_time"))
         );
         assert!(rejection.detail.contains("logical type"), "{rejection}");

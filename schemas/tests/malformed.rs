@@ -6,7 +6,7 @@ mod oracle;
 use oracle::{apache_datum, event, rejection};
 use serde_json::{Value, json};
 use verdict_schemas::{
-    Interpretation, Kind, KnownSchemas, Rejection, SchemaRef, TenantId, check_log, fingerprint, interpret, rule,
+    Interpretation, Kind, KnownSchemas, Rejection, Rule, SchemaRef, TenantId, check_log, fingerprint, interpret, rule,
     to_json,
 };
 
@@ -39,7 +39,7 @@ fn single(document: &Value) -> Vec<u8> {
 }
 
 /// Found in both forms alike.
-fn malformed(document: &Value, rule: &str, field: &str) {
+fn malformed(document: &Value, rule: Rule, field: &str) {
     for value in [document.to_string().into_bytes(), single(document)] {
         let found = rejection(&value);
         assert_eq!(
@@ -51,7 +51,7 @@ fn malformed(document: &Value, rule: &str, field: &str) {
 }
 
 /// Found in JSON; the Avro schema does not let it be written.
-fn malformed_json(document: &Value, rule: &str, field: &str) {
+fn malformed_json(document: &Value, rule: Rule, field: &str) {
     let found = rejection(document.to_string().as_bytes());
     assert_eq!(
         (found.rule, found.field.as_deref()),
@@ -395,7 +395,7 @@ fn refused(document: &Value, log: &str) -> Option<Rejection> {
 #[test]
 fn logs() {
     let found = |document: &Value, log: &str| refused(document, log).map(|r| (r.rule, r.field.unwrap()));
-    let at = |rule: &'static str, field: &str| Some((rule, field.to_owned()));
+    let at = |rule: Rule, field: &str| Some((rule, field.to_owned()));
     for kind in Kind::ALL {
         let mut document = golden(kind.as_str());
         assert_eq!(found(&document, "acme"), None, "{kind:?}");

@@ -61,7 +61,7 @@ pub(crate) enum Table {
     Kind,
     /// log ++ index -> why a record is not plain.
     Flag,
-    /// log ++ H16(source) -> statistics of a source.
+    /// log ++ source ++ window -> statistics of a source.
     Source,
     /// Rows of the incremental fold.
     Observed,

@@ -108,7 +108,7 @@ fn rejected(refused: Vec<Refused>) -> Vec<Rejected> {
             title: refused.code.title(),
             detail: refused.rejection.detail,
             field: refused.rejection.field,
-            rule: refused.rejection.rule,
+            rule: refused.rejection.rule.as_str(),
         },
     };
     refused.into_iter().map(one).collect()

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use verdict_edge::Code;
-use verdict_schemas::{EventId, Kind, Projection, Rejection, check_log, project};
+use verdict_schemas::{EventId, Kind, Projection, Rejection, check_log, project, rule};
 use verdict_store::DedupKey;
 
 use super::Item;
@@ -71,7 +71,7 @@ fn one(shared: &Shared, sender: &Sender, form: &Form, item: &Item) -> Result<Ded
     let (length, most) = (item.bytes.len(), shared.max_record());
     if length > most {
         let detail = format!("the event has {length} bytes, and {most} are taken");
-        return Err((Code::EventTooLarge, Rejection::new("too_large", detail)));
+        return Err((Code::EventTooLarge, Rejection::new(rule::TOO_LARGE, detail)));
     }
     let malformed = |rejection| (Code::MalformedEvent, rejection);
     // The projection accepts what the whole reading does, and of a decision it is five times as fast.
@@ -92,7 +92,7 @@ fn one(shared: &Shared, sender: &Sender, form: &Form, item: &Item) -> Result<Ded
         Projection::Malformed(rejection) => return Err(malformed(rejection)),
         Projection::AwaitingSchema(reference) => {
             let detail = format!("{reference} is not known here; send JSON, or Avro of a schema that is");
-            return Err(malformed(Rejection::new("unknown_schema", detail)));
+            return Err(malformed(Rejection::new(rule::UNKNOWN_SCHEMA, detail)));
         }
     };
     if !sender.may_send(intent) {
@@ -102,7 +102,7 @@ fn one(shared: &Shared, sender: &Sender, form: &Form, item: &Item) -> Result<Ded
             kind.as_str(),
             sender.tenant
         );
-        return Err((Code::NotAllowed, Rejection::at("not_allowed", "/kind", detail)));
+        return Err((Code::NotAllowed, Rejection::at(rule::NOT_ALLOWED, "/kind", detail)));
     }
     Ok(DedupKey {
         source,

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use verdict_schemas::{Environment, EventId, Interpretation, KnownSchemas, Rejection, TenantId, check_log, interpret};
+use verdict_schemas::{
+    Environment, EventId, Interpretation, KnownSchemas, Rejection, TenantId, check_log, interpret, rule,
+};
 
 use crate::deliver::Headers;
 
@@ -87,13 +89,13 @@ impl Canonical {
     /// # Errors
     /// What makes it malformed: then the foreign event is quarantined.
     pub(crate) fn write<B: Serialize>(event: &Event<'_, B>) -> Result<Self, Rejection> {
-        let value = serde_json::to_vec(event).map_err(|error| Rejection::new("unmappable", error.to_string()))?;
+        let value = serde_json::to_vec(event).map_err(|error| Rejection::new(rule::UNMAPPABLE, error.to_string()))?;
         match interpret(&value, Some("application/json"), &KnownSchemas) {
             Interpretation::Event(read) => check_log(&read, event.meta.tenant)?,
             Interpretation::Malformed(rejection) => return Err(rejection),
             Interpretation::AwaitingSchema(reference) => {
                 return Err(Rejection::new(
-                    "unmappable",
+                    rule::UNMAPPABLE,
                     format!("JSON can not wait for {reference}"),
                 ));
             }

@@ -41,7 +41,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 use verdict_edge::{Admitted, Code, Holder, Problem, Reporting};
-use verdict_schemas::{Environment, Rejection, Timestamp};
+use verdict_schemas::{Environment, Rejection, Timestamp, rule};
 use verdict_store::{Appended, DedupKey, LogName, StoreError};
 
 pub(crate) use bindings::Bindings;
@@ -285,7 +285,7 @@ fn record(
     let (length, most) = (record.bytes(), shared.max_record());
     if length > most {
         return Err(Rejection::new(
-            "too_large",
+            rule::TOO_LARGE,
             format!("the record would have {length} bytes, and {most} are taken"),
         ));
     }

@@ -126,7 +126,7 @@ impl Reader {
                 self.advance(1);
             } else if self.found.len() >= self.most {
                 let detail = format!("more than {} events in one upload", self.most);
-                return self.take_rest(Rejection::new("too_many", detail));
+                return self.take_rest(Rejection::new(rule::TOO_MANY, detail));
             } else if self.patience == 0 {
                 return self.take_rest(Rejection::new(rule::INVALID_JSON, "too much of the upload is broken"));
             } else {

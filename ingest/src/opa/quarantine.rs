@@ -98,7 +98,7 @@ impl Poison {
                 environment,
                 line: self.at.line,
                 element: self.at.element,
-                rule: self.rejection.rule,
+                rule: self.rejection.rule.as_str(),
                 field: self.rejection.field.as_deref(),
                 detail: &self.rejection.detail,
                 bytes: self.bytes,

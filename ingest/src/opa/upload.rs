@@ -7,7 +7,7 @@ use verdict_edge::{
     Problem,
     body::{BodyError, Collected, Encoding, Share, collect_or_hash, decode},
 };
-use verdict_schemas::Rejection;
+use verdict_schemas::{Rejection, rule};
 
 use super::pieces::At;
 use super::quarantine::Poison;
@@ -33,7 +33,7 @@ pub(crate) async fn receive(shared: &Shared, headers: &HeaderMap, body: Body) ->
         Collected::Whole(bytes) => bytes,
         Collected::TooLarge { head, bytes, sha256 } => {
             let rejection = Rejection::new(
-                "too_large",
+                rule::TOO_LARGE,
                 format!("an upload of {bytes} bytes: {} are taken", limits.body()),
             );
             let poison = Poison {
@@ -53,11 +53,14 @@ pub(crate) async fn receive(shared: &Shared, headers: &HeaderMap, body: Body) ->
     };
     let rejection = match decoded {
         Ok(bytes) => return Ok((Upload::Whole(bytes), length, share)),
-        Err(BodyError::TooLargeDecoded { max }) => {
-            Rejection::new("too_large", format!("decompressed, an upload has at most {max} bytes"))
+        Err(BodyError::TooLargeDecoded { max }) => Rejection::new(
+            rule::TOO_LARGE,
+            format!("decompressed, an upload has at most {max} bytes"),
+        ),
+        Err(BodyError::Undecodable(reason)) => Rejection::new(rule::UNDECODABLE, reason),
+        Err(BodyError::Encoding(name)) => {
+            Rejection::new(rule::UNDECODABLE, format!("`{name}` is no encoding taken here"))
         }
-        Err(BodyError::Undecodable(reason)) => Rejection::new("undecodable", reason),
-        Err(BodyError::Encoding(name)) => Rejection::new("undecodable", format!("`{name}` is no encoding taken here")),
         Err(passing) => return Err(passing.into()),
     };
     Ok((

@@ -16,7 +16,8 @@ use crate::question::Question;
 use crate::routes::effective::environment;
 use crate::warnings::unversioned;
 
-/// So many of an agent's latest events are looked at for one of the incarnation meant.
+/// So many of an agent's latest events are looked at for one of the incarnation meant, before what the fold says of it is
+/// enough.
 const LOOKED_AT: usize = 32;
 
 #[derive(Serialize)]
@@ -28,6 +29,9 @@ struct Item {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_seen: Option<Timestamp>,
+    /// It may have been seen later, too: other incarnations of the agent are heard of too often to look at all they sent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    last_seen_or_later: bool,
     /// From `last_seen` to the moment asked about.
     #[serde(skip_serializing_if = "Option::is_none")]
     stale_ms: Option<u64>,
@@ -134,15 +138,14 @@ fn members_of(question: &Question<'_>, environment: &Environment) -> Answer<Vec<
 
 fn item(question: &Question<'_>, member: Member) -> Answer<Item> {
     let at = question.cut.at;
-    let last_seen = last_seen(question, &member)?;
     let live = member.series.iter().any(|(_, member)| member.live);
     let mut running = Vec::with_capacity(member.series.len());
-    for (series, member) in member.series {
+    for (series, member) in &member.series {
         let observed_at = member.gave.map(|gave| acts_at(question, gave)).transpose()?.flatten();
         running.push(Running {
-            scope: series.scope,
-            policy: series.policy,
-            version: member.version,
+            scope: series.scope.clone(),
+            policy: series.policy.clone(),
+            version: member.version.clone(),
             live: member.live,
             observed_at,
             evidence: member.gave.map(|gave| EvidenceItem {
@@ -153,6 +156,8 @@ fn item(question: &Question<'_>, member: Member) -> Answer<Item> {
             }),
         });
     }
+    let at_least = running.iter().filter_map(|running| running.observed_at).max();
+    let (last_seen, last_seen_or_later) = last_seen(question, &member, at_least)?;
     let micros = |time: Timestamp| time.as_micros().cast_unsigned();
     Ok(Item {
         environment: member.environment,
@@ -160,6 +165,7 @@ fn item(question: &Question<'_>, member: Member) -> Answer<Item> {
         incarnation: member.instance.incarnation.to_string(),
         state: if live { "live" } else { "silent" },
         last_seen,
+        last_seen_or_later,
         stale_ms: last_seen.map(|seen| micros(at).saturating_sub(micros(seen)) / 1000),
         labels: member.labels,
         warnings: unversioned(
@@ -177,28 +183,40 @@ pub(crate) fn acts_at(question: &Question<'_>, record: RecordRef) -> Answer<Opti
     Ok(found.map(|(record, event)| observed_at(event.meta.event_time, record.recorded_time)))
 }
 
-/// The latest event of an instance at or before the moment asked about.
-fn last_seen(question: &Question<'_>, member: &Member) -> Answer<Option<Timestamp>> {
+/// When the latest event of an instance acts, at or before the moment asked about; and whether there may be a later one.
+/// `at_least` is when it gave something of what it runs: the fold knows that however many others bear the agent's name.
+fn last_seen(
+    question: &Question<'_>,
+    member: &Member,
+    at_least: Option<Timestamp>,
+) -> Answer<(Option<Timestamp>, bool)> {
     let Some(log) = question.cut.own.id else {
-        return Ok(None);
+        return Ok((at_least, false));
     };
     let index = Index::Agent(member.instance.agent.to_string());
-    let until = TimeRange {
-        from: None,
+    let range = TimeRange {
+        from: at_least,
         until: question.cut.at.plus_micros(1),
     };
     let entries = question
         .snapshot
-        .scan(log, &index, until, Order::NewestFirst, None, question.cut.own.cut)?;
-    for entry in entries.take(LOOKED_AT) {
+        .scan(log, &index, range, Order::NewestFirst, None, question.cut.own.cut)?;
+    for (looked_at, entry) in entries.enumerate() {
         let entry = entry?;
+        // What acts then is that: nothing of it is missed.
+        if at_least == Some(entry.f) {
+            break;
+        }
+        if looked_at >= LOOKED_AT {
+            return Ok((at_least, true));
+        }
         if let Some((_, event)) = event_at(question, entry.index)?
             && is_of(&event, member)
         {
-            return Ok(Some(entry.f));
+            return Ok((Some(entry.f), false));
         }
     }
-    Ok(None)
+    Ok((at_least, false))
 }
 
 /// Was this event sent by the instance (E7)?

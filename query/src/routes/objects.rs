@@ -3,9 +3,8 @@
 use axum::response::Response;
 use serde::Serialize;
 use verdict_edge::{Answer, CUT, Code, ID, Problem, Tenant};
-use verdict_fold as fold;
-use verdict_schemas::{Body, EventId, Json, ObjectChanged, ReconciliationReported, Timestamp, TypedId};
-use verdict_store::{Index, Order, TimeRange};
+use verdict_schemas::{Body, Event, EventId, Json, ObjectChanged, ReconciliationReported, Timestamp, TypedId};
+use verdict_store::{Index, Order, Record, TimeRange};
 
 use crate::ask::Asking;
 use crate::cut::LogAt;
@@ -150,46 +149,37 @@ fn document(question: &Question<'_>, kind: &str, id: &str) -> Answer<Reply> {
     let at = question.cut.at;
     let unknown = || Problem::new(Code::NotFound, format!("no object `{kind}` `{id}` at or before `{at}`"));
     let log = question.cut.own.id.ok_or_else(unknown)?;
-    let index = Index::Object {
-        kind: kind.to_owned(),
-        id: id.to_owned(),
-    };
     let until = TimeRange {
         from: None,
         until: at.plus_micros(1),
     };
-    let (mut desired, mut observed, mut evidence) = (None, None, Vec::new());
-    let size = question.cut.own.cut;
-    let scan = question
-        .snapshot
-        .scan(log, &index, until, Order::NewestFirst, None, size)?;
-    for entry in scan.take(question.limits.examined) {
-        let Some((record, event)) = event_at(question, entry?.index)? else {
-            continue;
+    // The latest in an index of its own: what was reported crowds out nothing that was intended.
+    let latest = |index: Index| -> Answer<Option<(Timestamp, Record, Event)>> {
+        let cut = question.cut.own.cut;
+        let mut scan = question
+            .snapshot
+            .scan(log, &index, until, Order::NewestFirst, None, cut)?;
+        let Some(entry) = scan.next().transpose()? else {
+            return Ok(None);
         };
-        let kind = event.body.kind();
-        let meta = event.meta;
-        match event.body {
-            Body::ObjectChanged(changed) if desired.is_none() => {
-                let since = fold::intended_at(meta.event_time, record.recorded_time);
-                desired = Some(Desired::new(*changed, since, at));
-            }
-            Body::ReconciliationReported(report) if observed.is_none() => {
-                observed = Some(Observed::new(
-                    report,
-                    fold::observed_at(meta.event_time, record.recorded_time),
-                ));
-            }
-            _ => continue,
-        }
+        Ok(event_at(question, entry.index)?.map(|(record, event)| (entry.f, record, event)))
+    };
+    let (named, id_of) = (kind.to_owned(), id.to_owned());
+    let changed = latest(Index::Object { kind: named, id: id_of })?;
+    let (named, id_of) = (kind.to_owned(), id.to_owned());
+    let reported = latest(Index::Reports { kind: named, id: id_of })?;
+    let (mut desired, mut observed, mut evidence) = (None, None, Vec::new());
+    for (since, record, event) in changed.into_iter().chain(reported) {
         evidence.push(Evidence {
             tenant: question.tenant.as_str(),
             index: record.index.0,
-            event_id: meta.event_id,
-            kind: kind.as_str(),
+            event_id: event.meta.event_id,
+            kind: event.body.kind().as_str(),
         });
-        if desired.is_some() && observed.is_some() {
-            break;
+        match event.body {
+            Body::ObjectChanged(changed) => desired = Some(Desired::new(*changed, since, at)),
+            Body::ReconciliationReported(report) => observed = Some(Observed::new(report, since)),
+            _ => {}
         }
     }
     if evidence.is_empty() {

@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use verdict_edge::{Answer, AnyLog, CUT, Code, LIST, Problem};
-use verdict_schemas::{Json, SchemaRef, Timestamp};
-use verdict_store::{Flag, LeafIndex, Record, RouteFlag};
+use verdict_schemas::{Interpretation, Json, SchemaRef, Timestamp};
+use verdict_store::{Flag, LeafIndex, LogId, Record, RouteFlag};
 
 use crate::ask::Asking;
 use crate::cut::LogAt;
@@ -84,10 +84,10 @@ struct Why {
 impl From<Flag> for Why {
     fn from(flag: Flag) -> Self {
         match flag {
-            Flag::Malformed { rule, field, detail } => Self {
-                rule: Some(rule),
+            // The sentence is made of the record ([`Why::of`]).
+            Flag::Malformed { rule, field } => Self {
+                rule: Some(rule.as_str().to_owned()),
                 field,
-                detail: Some(detail),
                 ..Self::default()
             },
             Flag::Duplicate { of } | Flag::Conflict { of } => Self {
@@ -202,7 +202,7 @@ pub(crate) async fn one(asking: Asking<AnyLog>) -> Response {
             Reply::json(&Document {
                 received: Received::of(&record),
                 proof: proof(question, &record)?,
-                item: Item::of(question, &record, flag),
+                item: Item::of(question, log, &record, flag)?,
                 known_at: question.cut.known_at,
                 as_of: question.cut.token(),
                 logs: question.cut.logs(),
@@ -222,28 +222,19 @@ fn item(question: &Question<'_>, index: LeafIndex, flag: Flag) -> Answer<Option<
         return Ok(None);
     };
     let record = question.snapshot.record(log, index)?;
-    Ok(record.map(|record| Item::of(question, &record, flag)))
+    record.map(|record| Item::of(question, log, &record, flag)).transpose()
 }
 
 impl Item {
-    fn of(question: &Question<'_>, record: &Record, flag: Flag) -> Self {
+    fn of(question: &Question<'_>, log: LogId, record: &Record, flag: Flag) -> Answer<Self> {
         let (provenance, principal) = provenance(&record.provenance);
-        Self {
+        Ok(Self {
             tenant: question.cut.own.name.to_string(),
             index: record.index.0,
             recorded_time: record.recorded_time,
             stamp: Stamp::of(record),
             flag: flag.as_str(),
-            // That a note has no `kind` is by design; what is wrong is what it says of the foreign bytes.
-            why: match (&flag, Refused::of(record)) {
-                (Flag::Malformed { .. }, Some(refused)) => Why {
-                    rule: Some(refused.rule),
-                    field: refused.field,
-                    detail: refused.detail,
-                    ..Why::default()
-                },
-                _ => flag.into(),
-            },
+            why: Why::of(question, log, record, flag)?,
             provenance,
             principal,
             position: PositionItem::of(&record.source),
@@ -251,7 +242,29 @@ impl Item {
             size: record.value.len(),
             value: STANDARD.encode(record.value.get(..SHOWN).unwrap_or(&record.value)),
             json: json(&record.value),
+        })
+    }
+}
+
+impl Why {
+    fn of(question: &Question<'_>, log: LogId, record: &Record, flag: Flag) -> Answer<Self> {
+        if !matches!(flag, Flag::Malformed { .. }) {
+            return Ok(flag.into());
         }
+        // That a note has no `kind` is by design; what is wrong is what it says of the foreign bytes.
+        if let Some(refused) = Refused::of(record) {
+            return Ok(Self {
+                rule: Some(refused.rule),
+                field: refused.field,
+                detail: refused.detail,
+                ..Self::default()
+            });
+        }
+        let detail = match question.snapshot.interpret(log, record)? {
+            Interpretation::Malformed(rejection) => Some(rejection.detail),
+            Interpretation::Event(_) | Interpretation::AwaitingSchema(_) => None,
+        };
+        Ok(Self { detail, ..flag.into() })
     }
 }
 

@@ -9,7 +9,8 @@ use verdict_schemas::Timestamp;
 use verdict_store::{Coverage, KafkaPartition, SourceReport};
 
 use crate::ask::Asking;
-use crate::question::Question;
+use crate::question::{Question, Rest};
+use crate::token::no_such_place;
 
 #[derive(Serialize)]
 struct Item {
@@ -150,18 +151,76 @@ fn partitions_with_gaps(question: &Question<'_>) -> Answer<Vec<Item>> {
         .collect())
 }
 
+/// Where a list goes on.
+enum Place {
+    /// Behind so many of the partitions that are listed first.
+    Lost(usize),
+    /// Behind a source, as the store names its place.
+    Source(Vec<u8>),
+}
+
+impl Place {
+    fn read(question: &Question<'_>) -> Answer<Self> {
+        let Some(bytes) = &question.place else {
+            return Ok(Self::Lost(0));
+        };
+        match bytes.split_first() {
+            Some((0, number)) => number
+                .try_into()
+                .ok()
+                .and_then(|number| usize::try_from(u64::from_be_bytes(number)).ok())
+                .map(Self::Lost)
+                .ok_or_else(no_such_place),
+            Some((1, source)) => Ok(Self::Source(source.to_vec())),
+            _ => Err(no_such_place()),
+        }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Lost(number) => [&[0], &(*number as u64).to_be_bytes()[..]].concat(),
+            Self::Source(source) => [&[1], &source[..]].concat(),
+        }
+    }
+}
+
 /// `GET /v1/tenants/{tenant}/sources`
 pub(crate) async fn list(asking: Asking<Tenant>) -> Response {
     asking
         .about(&[CUT, &["limit", "cursor"]], |question| {
-            let limit = question.limit()?;
+            let (limit, place) = (question.limit()?, Place::read(question)?);
             let Some(log) = question.cut.own.id else {
                 return question.list(Vec::<Item>::new(), None);
             };
-            let sources = question.snapshot.sources(log, question.cut.own.cut)?;
-            let lost = partitions_with_gaps(question)?;
-            let items: Vec<Item> = lost.into_iter().chain(sources.into_iter().map(Item::new)).collect();
-            question.page(items, limit, Ok)
+            let (mut items, mut from) = (Vec::new(), None);
+            match place {
+                Place::Source(behind) => from = Some(behind),
+                Place::Lost(before) => {
+                    items = partitions_with_gaps(question)?;
+                    items.drain(..before.min(items.len()));
+                    if items.len() >= limit {
+                        // There is hardly a log without a source: what follows may be an empty page, and seldom is.
+                        items.truncate(limit);
+                        return question.list(items, Some(rest(&Place::Lost(before.saturating_add(limit)), false)));
+                    }
+                }
+            }
+            let (cut, room) = (question.cut.own.cut, limit - items.len());
+            let page = question
+                .snapshot
+                .sources(log, cut, from.as_deref(), (room, question.limits.examined))?;
+            items.extend(page.sources.into_iter().map(Item::new));
+            question.list(
+                items,
+                page.rest.map(|source| rest(&Place::Source(source), page.bounded)),
+            )
         })
         .await
+}
+
+fn rest(place: &Place, bounded: bool) -> Rest {
+    Rest {
+        place: place.encode(),
+        bounded,
+    }
 }

@@ -1,6 +1,7 @@
 //! Intent as it is asked about: rollouts, objects, agents over time.
 
 use serde_json::{Value, json};
+use verdict_query::Limits;
 
 use crate::support::{Node, at, decision, event, seen, started, tenant_scope};
 
@@ -119,6 +120,63 @@ async fn an_object_is_what_it_last_became_and_drifts_from_what_is_reported() {
         .get(&format!("/v1/tenants/acme/objects/workload/api?at={}", at(-1.0)))
         .await;
     assert_eq!(before.problem(), "not_found");
+}
+
+/// What reconciliation reports is said over and over; what is desired was said once, long before.
+#[tokio::test]
+async fn no_number_of_reports_hides_what_is_desired_of_an_object() {
+    let node = Node::with_limits(Limits {
+        examined: 2,
+        counted: 2,
+        ..Limits::default()
+    });
+    let object = json!({"kind": "workload", "id": "api"});
+    let by = json!({"type": "human", "id": "ops"});
+    let change = json!({"object": object, "version": "1", "before": null, "after": "sha-1", "by": by, "document": {}});
+    let mut events = vec![event(1, 0.0, "acme", "object_changed", change)];
+    for number in 2..40 {
+        let report =
+            json!({"object": object, "generation": number, "observed_version": "sha-0", "state": "progressing"});
+        let seconds = number as f64;
+        events.push(event(number, seconds, "acme", "reconciliation_reported", report));
+    }
+    node.append(&events).await;
+    let answer = node.ask("/v1/tenants/acme/objects/workload/api").await;
+    assert_eq!(
+        (
+            &answer["desired"]["version"],
+            &answer["observed"]["generation"],
+            &answer["drift"]
+        ),
+        (&json!("1"), &json!(39), &json!(true))
+    );
+    assert_eq!(answer["evidence"].as_array().unwrap().len(), 2);
+}
+
+/// Other incarnations of an agent may be heard of so often that not all they sent is looked at: then it is said.
+#[tokio::test]
+async fn an_instance_among_many_of_its_name_was_seen_then_or_later() {
+    let node = Node::new();
+    let first = |number, seconds: f64| decision(number, seconds, "acme", json!({"incarnation": "i0"}));
+    let asked = async |others: u64| {
+        let list = node.ask(&format!("/v1/tenants/acme/agents?at={}", at(30.0))).await;
+        let of = |incarnation: &str| {
+            let items = list["items"].as_array().unwrap();
+            let item = items.iter().find(|item| item["incarnation"] == incarnation).unwrap();
+            (item["last_seen"].clone(), item.get("last_seen_or_later").cloned())
+        };
+        assert_eq!(of("i1"), (json!(at(10.0 + others as f64 / 10.0)), None));
+        of("i0")
+    };
+    // Of one minute the first decision is the one that counts as a sighting (E8); the latest is found all the same.
+    node.append(&[first(1, 5.0), first(2, 8.0), seen(3, 10.1, "acme", "pdp-1", "v1")])
+        .await;
+    assert_eq!(asked(1).await, (json!(at(8.0)), None));
+    let others: Vec<_> = (2..50)
+        .map(|number| seen(number + 2, 10.0 + number as f64 / 10.0, "acme", "pdp-1", "v1"))
+        .collect();
+    node.append(&others).await;
+    assert_eq!(asked(49).await, (json!(at(5.0)), Some(json!(true))));
 }
 
 #[tokio::test]

@@ -411,6 +411,14 @@ async fn what_does_not_count_is_in_quarantine_with_its_reason() {
         "{:#}",
         list["items"][1]
     );
+    // The sentence is that of the record, interpreted again: of the list, of the one, and where nothing is JSON.
+    let why = |item: &Value| json!([item["rule"], item["field"], item["detail"]]);
+    let meta = json!(["missing_field", "/body/actor", "the field `actor` is required"]);
+    let detail = "the value begins with `fffe206e`, which is neither Confluent's framing (00), nor Avro's single-object \
+                  encoding (c301), nor a JSON object (7b)";
+    let bytes = json!(["unknown_encoding", null, detail]);
+    assert_eq!([why(&list["items"][1]), why(&list["items"][0])], [meta.clone(), bytes]);
+    assert_eq!(why(&node.ask("/v1/tenants/acme/quarantine/3").await), meta);
     let duplicates = node.ask("/v1/tenants/acme/quarantine?flag=duplicate").await;
     assert_eq!(flags(&duplicates), named(&[(1, "duplicate")]));
     let first = node.ask("/v1/tenants/acme/quarantine?order=oldest&limit=1").await;

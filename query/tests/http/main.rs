@@ -10,6 +10,7 @@ mod lists;
 mod problems;
 mod received;
 mod script;
+mod sources;
 mod support;
 mod view_position;
 mod worked_examples;

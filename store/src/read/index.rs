@@ -7,7 +7,7 @@ use crate::cut::Late;
 use crate::tables::Table;
 use crate::views::CitedVersion;
 use crate::views::ViewId;
-use crate::views::keys::{H16, Key, h16, h16_typed, h16_version_of};
+use crate::views::keys::{H16, Key, h16, h16_reports, h16_typed, h16_version_of};
 
 /// What to walk through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +34,15 @@ pub enum Index {
     Versions(Vec<CitedVersion>),
     /// Every event of a kind; not decisions and `agent_seen`, which [`Index::Time`] has.
     Kind(Kind),
-    /// Changes of an object, and reports about it.
+    /// Changes of an object.
     Object {
+        /// Its kind.
+        kind: String,
+        /// Its id.
+        id: String,
+    },
+    /// What reconciliation reports about an object.
+    Reports {
         /// Its kind.
         kind: String,
         /// Its id.
@@ -94,6 +101,7 @@ impl Index {
             Self::Resource { r#type, id } => vec![named(Table::Resource, h16_typed(r#type, id))],
             Self::Agent(agent) => vec![named(Table::Agent, h16(agent))],
             Self::Object { kind, id } => vec![named(Table::Object, h16_typed(kind, id))],
+            Self::Reports { kind, id } => vec![named(Table::Object, h16_reports(kind, id))],
             Self::Kind(kind) => vec![(Table::Kind, Key::view(view).with(&[*kind as u8]))],
             Self::Versions(versions) => {
                 let mut names: Vec<H16> = versions.iter().map(hash_of).collect();

@@ -2,7 +2,7 @@
 
 use rocksdb::{DBRawIterator, ReadOptions};
 use verdict_merkle::LeafIndex;
-use verdict_schemas::{EventId, Kind, PolicyName, Timestamp, TraceId, Version};
+use verdict_schemas::{EventId, PolicyName, Timestamp, TraceId, Version};
 
 use super::index::{Entry, Order, read_note};
 use super::snapshot::Snapshot;
@@ -13,7 +13,7 @@ use crate::names::LogId;
 use crate::tables::Table;
 use crate::views::dedup::Counts;
 use crate::views::fold_rows::Ordered;
-use crate::views::keys::{self, H16, Key, h16, h16_correlation};
+use crate::views::keys::{self, H16, Key, h16, h16_correlation, h16_effects};
 use crate::views::{CitedVersion, Flag, flag, versions};
 
 /// A record with a given event id.
@@ -60,20 +60,30 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the rows can not be read.
     pub fn by_decision_id(&self, log: LogId, id: &str, cut: LogCut) -> Result<Option<LeafIndex>, StoreError> {
-        let mut entries = self.by_id(Table::Decision, log, id, cut)?;
-        entries.retain(|entry| entry.kind == Kind::Decision);
-        let first = entries.iter().min_by_key(|entry| turn(entry.index, entry.late));
-        Ok(first.map(|entry| entry.index))
+        let mut first = None;
+        self.each_by_id(Table::Decision, log, &h16(id), cut, |entry| {
+            let turn = turn(entry.index, entry.late);
+            if first.is_none_or(|(before, _)| turn < before) {
+                first = Some((turn, entry.index));
+            }
+            // No record is understood before it came: none behind this one is before what was understood by then.
+            first.is_none_or(|((passed, _, _), _)| entry.index.0 < passed)
+        })?;
+        Ok(first.map(|(_, index)| index))
     }
 
-    /// The `effect_recorded` events of the cut about this decision, by index.
+    /// The `effect_recorded` events of the cut about this decision, by index; at most `limit` of them.
     ///
     /// # Errors
     /// When the rows can not be read.
-    pub fn effects_of(&self, log: LogId, decision_id: &str, cut: LogCut) -> Result<Vec<Entry>, StoreError> {
-        let mut entries = self.by_id(Table::Decision, log, decision_id, cut)?;
-        entries.retain(|entry| entry.kind == Kind::EffectRecorded);
-        Ok(entries)
+    pub fn effects_of(
+        &self,
+        log: LogId,
+        decision_id: &str,
+        cut: LogCut,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.by_id_up_to(Table::Decision, log, &h16_effects(decision_id), cut, limit)
     }
 
     /// The events of the cut with this trace id, however it is written, of every kind, by index; at most `limit` of them.
@@ -92,11 +102,6 @@ impl Snapshot<'_> {
         self.by_id_up_to(Table::Trace, log, &h16_correlation(id), cut, limit)
     }
 
-    fn by_id(&self, table: Table, log: LogId, id: &str, cut: LogCut) -> Result<Vec<Entry>, StoreError> {
-        // An id that is used that often is no id; what is meant is the first.
-        self.by_id_up_to(table, log, &h16(id), cut, 1000)
-    }
-
     fn by_id_up_to(
         &self,
         table: Table,
@@ -105,13 +110,31 @@ impl Snapshot<'_> {
         cut: LogCut,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        let prefix = Key::view(self.view(log)?).with(id);
         let mut found = Vec::new();
+        if limit > 0 {
+            self.each_by_id(table, log, id, cut, |entry| {
+                found.push(entry);
+                found.len() < limit
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// Visits the entries of the cut under an id, by index, until `visit` says false.
+    fn each_by_id(
+        &self,
+        table: Table,
+        log: LogId,
+        id: &H16,
+        cut: LogCut,
+        mut visit: impl FnMut(Entry) -> bool,
+    ) -> Result<(), StoreError> {
+        let prefix = Key::view(self.view(log)?).with(id);
         self.each(table, prefix.as_slice(), |key, note| {
             let damage = || StoreError::corrupt(table, format!("key {}", hex::encode(key)));
             let index = LeafIndex(keys::tail_index(key).ok_or_else(damage)?);
             // No record beyond the cut is understood within it, late or not.
-            if !cut.size.contains(index) || found.len() >= limit {
+            if !cut.size.contains(index) {
                 return Ok(false);
             }
             let (kind, outcome, late) = read_note(note, 8).ok_or_else(damage)?;
@@ -123,16 +146,14 @@ impl Snapshot<'_> {
                 .and_then(|rest| rest.first_chunk())
                 .map(|f| i64::from_be_bytes(*f))
                 .and_then(Timestamp::from_micros);
-            found.push(Entry {
+            Ok(visit(Entry {
                 f: f.ok_or_else(damage)?,
                 index,
                 kind,
                 outcome,
                 late,
-            });
-            Ok(true)
-        })?;
-        Ok(found)
+            }))
+        })
     }
 
     /// The versions that decisions of this log cite: of one policy, of one version of that name, or all. The list grows

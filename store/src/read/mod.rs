@@ -10,7 +10,7 @@
 //! - [`proof`]: roots and proofs at any size.
 //! - [`intents`]: the intent of a log, held in memory and extended as it grows.
 //! - [`observed`]: the fold's rows at a cut.
-//! - [`sources`]: statistics per emitter.
+//! - [`sources`]: statistics per emitter, a page at a time; [`tail`]: what their rows do not say yet.
 
 mod events;
 mod index;
@@ -21,6 +21,7 @@ mod proof;
 mod scan;
 mod snapshot;
 mod sources;
+mod tail;
 
 pub use index::{Entry, Index, Order, TimeRange};
 pub(crate) use intents::IntentCache;
@@ -28,7 +29,7 @@ pub use lookup::{EventRecord, Flags};
 pub use observed::{ObservedAt, ObservedRows};
 pub use scan::Scan;
 pub use snapshot::{LogInfo, Snapshot};
-pub use sources::SourceReport;
+pub use sources::{SourcePage, SourceReport};
 
 use crate::store::Store;
 

@@ -260,7 +260,8 @@ impl<'b, 'r> Work<'b, 'r> {
         if let Some(slot) = item.source {
             let spoke = item.what.spoke(item.standing);
             let views = (&*self.context.views, view);
-            self.maker.sources.take(views, slot, spoke, record.recorded)?;
+            let at = (record.recorded, record.place.step);
+            self.maker.sources.take(views, self.batch, slot, spoke, at)?;
         }
         let stamp = record.foreign_time.then_some(Flag::NoAppendTime);
         let flag = item.what.flag(item.standing).or(stamp);

@@ -1,16 +1,19 @@
 //! Flags: what is to be said of a record that is not a plain event that counts. `v_flag` has a row for those only.
 //!
 //! ```text
-//! value   tag u8 | fields      1 malformed: rule, field?, detail          2 duplicate: index     3 conflict: index
+//! value   tag u8 | fields      1 malformed: rule u8, field?               2 duplicate: index     3 conflict: index
 //!                              4 awaiting schema: reference               5 unrouted: u8 why     6 unknown kind: name
-//!                              7 no append time                       9 passed over
+//!                              7 no append time                           9 passed over
 //!                              8 awaiting schema and understood late: step, passed, reference behind its length, then
 //!                                the flag that it has since, if any
 //! reference   tag u8 | 1 Confluent id, 2 fingerprint: u64        3 GUID: 16 bytes
 //! ```
+//!
+//! Of a rule the row has its number. The sentence that goes with it is no row's: it may quote a library, whose next release
+//! says it otherwise. Whoever shows it interprets the record again.
 
 use verdict_merkle::LeafIndex;
-use verdict_schemas::{Rejection, SchemaRef};
+use verdict_schemas::{Rejection, Rule, SchemaRef};
 
 use crate::cut::{Late, LogCut};
 use crate::incoming::RouteFlag;
@@ -21,12 +24,10 @@ use crate::layout::{Damaged, Reader, put_bytes, put_optional, put_varint};
 pub enum Flag {
     /// It is no well-formed event, or not one of this log (SEMANTICS, "Malformed").
     Malformed {
-        /// Stable code, one of `verdict_schemas::rule`.
-        rule: String,
+        /// Which rule it breaks.
+        rule: Rule,
         /// JSON Pointer into the event; `None` where the value as a whole is meant.
         field: Option<String>,
-        /// One sentence for people.
-        detail: String,
     },
     /// The same event with the same bytes came before (E4).
     Duplicate {
@@ -64,9 +65,8 @@ pub enum Flag {
 impl From<Rejection> for Flag {
     fn from(rejection: Rejection) -> Self {
         Self::Malformed {
-            rule: rejection.rule.to_owned(),
+            rule: rejection.rule,
             field: rejection.field,
-            detail: rejection.detail,
         }
     }
 }
@@ -94,11 +94,9 @@ impl Flag {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(16);
         match self {
-            Self::Malformed { rule, field, detail } => {
-                out.push(1);
-                put_bytes(&mut out, rule.as_bytes());
+            Self::Malformed { rule, field } => {
+                out.extend_from_slice(&[1, rule.number()]);
                 put_optional(&mut out, field.as_ref().map(String::as_bytes));
-                put_bytes(&mut out, detail.as_bytes());
             }
             Self::Duplicate { of } => {
                 out.push(2);
@@ -127,18 +125,14 @@ impl Flag {
         let mut reader = Reader::new(bytes);
         let flag = match reader.u8()? {
             1 => {
-                let rule = reader.text()?.to_owned();
+                let rule = Rule::of_number(reader.u8()?).ok_or(Damaged("no rule of this release has this number"))?;
                 let field = match reader.optional()? {
                     None => None,
                     Some(field) => {
                         Some(String::from_utf8(field.to_vec()).map_err(|_| Damaged("a field is not UTF-8"))?)
                     }
                 };
-                Self::Malformed {
-                    rule,
-                    field,
-                    detail: reader.text()?.to_owned(),
-                }
+                Self::Malformed { rule, field }
             }
             2 => Self::Duplicate {
                 of: LeafIndex(reader.varint()?),
@@ -250,21 +244,34 @@ pub(crate) fn read_reference(bytes: &[u8]) -> Result<SchemaRef, Damaged> {
 
 #[cfg(test)]
 mod tests {
+    use verdict_schemas::rule;
+
     use super::*;
+
+    /// What a dependency says of a value is in no row: `audit` would find another one after its next release.
+    #[test]
+    fn what_is_malformed_is_kept_as_a_number_and_a_field() {
+        let flag = Flag::from(Rejection::at(
+            rule::WRONG_TYPE,
+            "/a",
+            "expected `,` or `}` at line 1 column 7",
+        ));
+        assert_eq!(flag.encode(), [1, 2, 3, b'/', b'a']);
+        let flag = Flag::from(Rejection::new(rule::INVALID_JSON, "expected value at line 1 column 1"));
+        assert_eq!(flag.encode(), [1, 22, 0]);
+    }
 
     #[test]
     fn flags_read_back_as_written_and_damage_is_an_error() {
         let text = |text: &str| text.to_owned();
         for flag in [
             Flag::Malformed {
-                rule: text("missing_field"),
-                field: Some(text("/meta")),
-                detail: text("größer"),
+                rule: rule::MISSING_FIELD,
+                field: Some(text("/meta/größer")),
             },
             Flag::Malformed {
-                rule: text("invalid_json"),
+                rule: rule::INVALID_JSON,
                 field: None,
-                detail: text(""),
             },
             Flag::Duplicate { of: LeafIndex(7) },
             Flag::Conflict {
@@ -292,5 +299,7 @@ mod tests {
             assert!(Flag::decode(&bytes[..bytes.len() - 1]).is_err(), "{flag:?}");
         }
         assert!(Flag::decode(&[99]).is_err());
+        // Of a rule of a later release.
+        assert!(Flag::decode(&[1, u8::MAX, 0]).is_err());
     }
 }

@@ -5,14 +5,16 @@
 //! value of v_trace, v_decision                                                  kind u8 | outcome u8 | f u64
 //! ```
 //!
-//! v_trace holds correlation ids too, under a hash of two parts, so that no trace id is ever taken for one.
+//! v_trace holds correlation ids too, under a hash of two parts, so that no trace id is ever taken for one. So does v_decision
+//! the effects of a decision, and v_object the reports about an object: however many there are of the one, the other is
+//! found at once.
 //!
 //! So a scan can leave out a kind or an outcome without reading a record. Where the record was understood late, the step
 //! stands behind that: step u64 | passed u64.
 
 use verdict_schemas::{Body, Cited, DecisionProjection, Event, Kind, Outcome, Timestamp, TraceId};
 
-use super::keys::{self, H16, Key, h16, h16_correlation, h16_typed, h16_version};
+use super::keys::{self, H16, Key, h16, h16_correlation, h16_effects, h16_reports, h16_typed, h16_version};
 use super::mark::ViewId;
 use super::rows::Batch;
 use crate::cut::Late;
@@ -159,10 +161,15 @@ pub(crate) fn event(batch: &mut Batch, place: Place, event: &Event) {
             );
         }
         Body::ReconciliationReported(report) => {
-            place.by_name(batch, Table::Object, &h16_typed(&report.object.kind, &report.object.id));
+            place.by_name(
+                batch,
+                Table::Object,
+                &h16_reports(&report.object.kind, &report.object.id),
+            );
         }
-        // Under the decision whose effect it is, told apart by its kind.
-        Body::EffectRecorded(effect) => place.by_id(batch, Table::Decision, &h16(effect.decision_id.as_str())),
+        Body::EffectRecorded(effect) => {
+            place.by_id(batch, Table::Decision, &h16_effects(effect.decision_id.as_str()));
+        }
         Body::Decision(_)
         | Body::Rollout(_)
         | Body::ArtifactPublished(_)

@@ -10,7 +10,7 @@
 //!                        view u32 | event id 16 | H8(source) | index u64  each conflict
 //! v_flag                 view u32 | index u64
 //! v_intent               view u32 | step u64
-//! v_source               view u32 | H16(source) [| H8(incarnation)]
+//! v_source               view u32 | place of a source | ..                ([`super::source_rows`])
 //! v_series               view u32 | H16(environment, scope, policy, version)
 //! observed               view u32 | environment u32 | the fold's own key; environment 0 names the environments
 //! v_mark                 log u32: which view is read ([`super::mark`])
@@ -128,6 +128,16 @@ pub(crate) fn h16_typed(kind: &str, id: &str) -> H16 {
 /// H16 of a correlation id, beside the trace ids and apart from them.
 pub(crate) fn h16_correlation(id: &str) -> H16 {
     h16_typed("correlation_id", id)
+}
+
+/// H16 of what reconciliation reports about (kind, id), beside the changes of it and apart from them.
+pub(crate) fn h16_reports(kind: &str, id: &str) -> H16 {
+    NameHash::new().part("reports").part(kind).part(id).finish()
+}
+
+/// H16 of the effects of a decision id, beside the decisions and apart from them.
+pub(crate) fn h16_effects(decision_id: &str) -> H16 {
+    h16_typed("effects", decision_id)
 }
 
 /// H16 of (environment, scope, policy, version).
@@ -250,6 +260,8 @@ mod tests {
         assert_ne!(h16_typed("user", "a"), h16_typed("usera", ""));
         assert_ne!(h16_typed("", "usera"), h16_typed("user", "a"));
         assert_ne!(h16_correlation("a"), h16("a"));
+        assert_ne!(h16_effects("a"), h16("a"));
+        assert_ne!(h16_reports("a", "b"), h16_typed("a", "b"));
         let tenant = ScopeRef::Tenant("t".into(), "*".into());
         let environment = ScopeRef::Environment("t".into());
         assert_ne!(
@@ -262,6 +274,11 @@ mod tests {
     #[test]
     fn hashes_are_pinned() {
         assert_eq!(hex::encode(h16("verdict")), "e00cf834a8c55342f5052f6103240b75");
+        assert_eq!(
+            hex::encode(h16_reports("credential", "c1")),
+            "a175f76019a3cd93fe44e56db3e8495f"
+        );
+        assert_eq!(hex::encode(h16_effects("d1")), "35680fc4abc4c10886a3ae5d5a335940");
         // Longer than what is put together on the stack, in one part and in several.
         assert_eq!(hex::encode(h16(&"x".repeat(1000))), "d80c2372ed91b3c47edd89b8efb566eb");
         assert_eq!(

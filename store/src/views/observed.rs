@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use verdict_fold::observations;
 use verdict_fold::observed_at;
-use verdict_fold::rows::{CitationRef, EnvironmentRows, RowsError, ScopeRef as FoldScope};
-use verdict_schemas::{Body, DecisionProjection, ScopeRef};
+use verdict_fold::rows::{CitationRef, EnvironmentRows, RowsError};
+use verdict_schemas::{Body, DecisionProjection};
 
 use super::Committed;
 use super::apply::{Item, What};
@@ -225,24 +225,13 @@ fn cite(
             event_id: decision.event_id,
             agent,
             incarnation,
-            scope: fold_scope(&cited.scope),
+            scope: (&cited.scope).into(),
             policy: &cited.policy,
             version: &cited.version,
         };
         rows.cite(space, &citation).map_err(damaged)?;
     }
     Ok(())
-}
-
-fn fold_scope<'a>(scope: &'a ScopeRef<'_>) -> FoldScope<'a> {
-    match scope {
-        ScopeRef::Global => FoldScope::Global,
-        ScopeRef::Environment(environment) => FoldScope::Environment(environment),
-        ScopeRef::Tenant(tenant, environment) => {
-            FoldScope::Tenant(tenant, Some(&**environment).filter(|environment| *environment != "*"))
-        }
-        ScopeRef::Workload(tenant, environment, workload) => FoldScope::Workload(tenant, environment, workload),
-    }
 }
 
 /// The fold's failure, as the store's.

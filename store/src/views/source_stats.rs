@@ -1,15 +1,12 @@
 //! Statistics per emitter: how much it sent, how late, and whether its sequence numbers are whole.
 //!
-//! ```text
-//! log | H16(source)                        name, counters, first and last recorded time, lateness
-//! log | H16(source) | H8(incarnation)      incarnation, the runs of sequence numbers seen
-//! ```
-//!
 //! Sequence numbers are gapless per source and incarnation. Most kinds can not name an incarnation: such an event is
 //! taken to be of the one that its source named last.
 //!
 //! Each record changes them by itself, in index order, so they are the same however records were batched (A6).
 //! Malformed records whose source is not known are counted under the empty name.
+
+use std::borrow::Cow;
 
 use verdict_schemas::{Body, DecisionProjection, Event, Timestamp};
 
@@ -45,13 +42,13 @@ pub struct SourceStats {
 }
 
 /// What one record does to the statistics of its source.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Spoke<'a> {
     /// An event that counts.
     Event {
         event_time: Timestamp,
         sequence: Option<u64>,
-        incarnation: Option<&'a str>,
+        incarnation: Option<Cow<'a, str>>,
         /// The last sequence number of the incarnation, where this event says so.
         last: Option<u64>,
     },
@@ -65,7 +62,7 @@ impl<'a> Spoke<'a> {
         Self::Event {
             event_time: decision.event_time,
             sequence: decision.source_sequence,
-            incarnation: decision.incarnation.as_deref(),
+            incarnation: decision.incarnation.as_deref().map(Cow::Borrowed),
             last: None,
         }
     }
@@ -80,8 +77,28 @@ impl<'a> Spoke<'a> {
         Self::Event {
             event_time: event.meta.event_time,
             sequence: event.meta.source_sequence,
-            incarnation: incarnation.map(|incarnation| incarnation.as_str()),
+            incarnation: incarnation.map(|incarnation| Cow::Borrowed(incarnation.as_str())),
             last,
+        }
+    }
+
+    /// The same, of its own.
+    pub(crate) fn into_owned(self) -> Spoke<'static> {
+        match self {
+            Spoke::Event {
+                event_time,
+                sequence,
+                incarnation,
+                last,
+            } => Spoke::Event {
+                event_time,
+                sequence,
+                incarnation: incarnation.map(|incarnation| Cow::Owned(incarnation.into_owned())),
+                last,
+            },
+            Spoke::Duplicate => Spoke::Duplicate,
+            Spoke::Conflict => Spoke::Conflict,
+            Spoke::Malformed => Spoke::Malformed,
         }
     }
 }
@@ -106,7 +123,7 @@ impl SourceStats {
                 if let Some(incarnation) = incarnation
                     && incarnation != self.incarnation
                 {
-                    incarnation.clone_into(&mut self.incarnation);
+                    self.incarnation = incarnation.into_owned();
                 }
                 if sequence.is_some() || last.is_some() {
                     return Some((sequence, last));
@@ -205,7 +222,7 @@ mod tests {
         let event = |micros, sequence, incarnation| Spoke::Event {
             event_time: at(micros),
             sequence,
-            incarnation,
+            incarnation: Option::<&str>::map(incarnation, Cow::Borrowed),
             last: None,
         };
         assert_eq!(stats.take(event(15, Some(1), Some("b")), at(20)), Some((Some(1), None)));

@@ -2,14 +2,14 @@
 //! question about a policy in every environment has to join.
 //!
 //! ```text
-//! v_series   view u32 | H16(environment, scope, policy, version)  ->  environment, policy, version, scope
-//! scope      layer u8 | its parts        1 global   2 environment   3 tenant, environment (`*`: every)   4 workload
+//! v_series   view u32 | H16(environment, scope, policy, version)  ->  environment, policy, version, scope as the fold has it
 //! ```
 
 use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
-use verdict_schemas::{Environment, EnvironmentPattern, PolicyName, Scope, ScopeRef, TenantId, Version, WorkloadId};
+use verdict_fold::rows::{put_scope, read_scope};
+use verdict_schemas::{Environment, PolicyName, Scope, ScopeRef, Version};
 
 use super::keys::{H16, Key};
 use super::mark::ViewId;
@@ -78,16 +78,7 @@ fn encode(out: &mut Vec<u8>, environment: &str, scope: &ScopeRef<'_>, policy: &s
     for part in [environment, policy, version] {
         put_bytes(out, part.as_bytes());
     }
-    let (layer, parts): (u8, [Option<&str>; 3]) = match scope {
-        ScopeRef::Global => (1, [None; 3]),
-        ScopeRef::Environment(e) => (2, [Some(e), None, None]),
-        ScopeRef::Tenant(t, e) => (3, [Some(t), Some(e), None]),
-        ScopeRef::Workload(t, e, w) => (4, [Some(t), Some(e), Some(w)]),
-    };
-    out.push(layer);
-    for part in parts.into_iter().flatten() {
-        put_bytes(out, part.as_bytes());
-    }
+    put_scope(out, scope.into());
 }
 
 /// Reads a row of the catalogue.
@@ -96,29 +87,8 @@ pub(crate) fn decode(row: &[u8]) -> Result<CitedVersion, Damaged> {
     let environment = Environment::new(reader.text()?);
     let policy = PolicyName::new(reader.text()?);
     let version = Version::new(reader.text()?);
-    let tenant = |name| TenantId::parse(name).map_err(|_| Damaged("a scope names no tenant"));
-    let scope = match reader.u8()? {
-        1 => Scope::Global,
-        2 => Scope::Environment(Environment::new(reader.text()?)),
-        3 => {
-            let tenant = tenant(reader.text()?)?;
-            let pattern = match reader.text()? {
-                "*" => EnvironmentPattern::Every,
-                one => EnvironmentPattern::One(Environment::new(one)),
-            };
-            Scope::Tenant(tenant, pattern)
-        }
-        4 => {
-            let tenant = tenant(reader.text()?)?;
-            Scope::Workload(
-                tenant,
-                Environment::new(reader.text()?),
-                WorkloadId::new(reader.text()?),
-            )
-        }
-        _ => return Err(Damaged("a scope has an unknown layer")),
-    };
-    reader.end()?;
+    let scope = reader.take(reader.left() as u64)?;
+    let scope = read_scope(scope).map_err(|_| Damaged("a scope is not as written"))?;
     Ok(CitedVersion {
         environment,
         scope,
@@ -129,6 +99,8 @@ pub(crate) fn decode(row: &[u8]) -> Result<CitedVersion, Damaged> {
 
 #[cfg(test)]
 mod tests {
+    use verdict_schemas::{EnvironmentPattern, TenantId, WorkloadId};
+
     use super::*;
 
     #[test]

@@ -22,6 +22,16 @@ pub(crate) struct Fed {
 
 /// Feeds a new store, in commits of `batch` records, all visible at the end.
 pub(crate) fn feed(stream: &[Coming], batch: usize) -> Fed {
+    let mut now = 0;
+    let values = stream.iter().map(|coming| {
+        now += coming.later;
+        (LOGS[coming.log], seconds(now), coming.value(now))
+    });
+    feed_values(values, batch)
+}
+
+/// The same of values, each of a log and a time.
+pub(crate) fn feed_values<'l>(values: impl Iterator<Item = (&'l str, Timestamp, Vec<u8>)>, batch: usize) -> Fed {
     let dir = tempfile::tempdir().unwrap();
     // The same key in every store: leaves, and with them roots, are then the same for the same records.
     let options = Options {
@@ -36,18 +46,16 @@ pub(crate) fn feed(stream: &[Coming], batch: usize) -> Fed {
         topic: "t".into(),
         partition: 0,
     };
-    let mut now = 0;
     let incoming: Vec<Incoming> = (0..)
-        .zip(stream)
-        .map(|(offset, coming)| {
-            now += coming.later;
+        .zip(values)
+        .map(|(offset, (log, recorded, value))| {
             let KafkaPartition {
                 cluster,
                 topic,
                 partition,
             } = partition.clone();
             Incoming {
-                log: LOGS[coming.log].parse().unwrap(),
+                log: log.parse().unwrap(),
                 source: SourcePosition::Kafka {
                     cluster,
                     topic,
@@ -56,8 +64,8 @@ pub(crate) fn feed(stream: &[Coming], batch: usize) -> Fed {
                 },
                 key: None,
                 headers: Vec::new(),
-                value: coming.value(now).into(),
-                raw_time: RawTime::Broker(seconds(now)),
+                value: value.into(),
+                raw_time: RawTime::Broker(recorded),
                 provenance: Provenance::Claimed,
                 dedup: None,
                 route: None,

@@ -5,4 +5,5 @@ mod cuts;
 mod fixture;
 mod observed;
 mod scans;
+mod sources;
 mod stream;

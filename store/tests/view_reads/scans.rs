@@ -42,6 +42,9 @@ fn is_in(index: &Index, event: &Event) -> bool {
         }),
         (Index::Kind(kind), body) => body.kind() == *kind && !matches!(kind, Kind::Decision | Kind::AgentSeen),
         (Index::Object { kind, id }, Body::ObjectChanged(it)) => it.object.kind == *kind && it.object.id == *id,
+        (Index::Reports { kind, id }, Body::ReconciliationReported(it)) => {
+            it.object.kind == *kind && it.object.id == *id
+        }
         _ => false,
     }
 }
@@ -66,6 +69,10 @@ fn index(snapshot: &Snapshot<'_>, log: &LogInfo, which: u8, name: u8) -> Index {
             id: format!("c{name}"),
         },
         7 => Index::Kind(Kind::Unknown),
+        10 => Index::Reports {
+            kind: text("credential"),
+            id: format!("c{name}"),
+        },
         8 => {
             let version = verdict_schemas::Version::new(format!("v{name}"));
             Index::Versions(
@@ -86,7 +93,7 @@ proptest! {
         stream in prop::collection::vec(coming(), 40..200),
         batch in 1usize..60,
         questions in prop::collection::vec(
-            (0usize..3, 0u8..10, 0u8..3, any::<bool>(), prop::option::of(-500i64..4000), prop::option::of(-500i64..4000), 0u64..80, 1u64..6),
+            (0usize..3, 0u8..11, 0u8..3, any::<bool>(), prop::option::of(-500i64..4000), prop::option::of(-500i64..4000), 0u64..80, 1u64..6),
             40,
         ),
     ) {

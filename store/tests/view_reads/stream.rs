@@ -52,6 +52,10 @@ pub(crate) enum Says {
     Exception {
         id: u8,
     },
+    Reported {
+        id: u8,
+    },
+    Effect,
     Unknown,
     Mismatch,
     Garbage,
@@ -73,6 +77,8 @@ pub(crate) fn coming() -> impl Strategy<Value = Coming> {
         1 => (0u8..3).prop_map(|rollout| Says::RolledBack { rollout }),
         1 => (0u8..3).prop_map(|version| Says::Published { version }),
         1 => (0u8..2).prop_map(|id| Says::Exception { id }),
+        1 => (0u8..2).prop_map(|id| Says::Reported { id }),
+        1 => Just(Says::Effect),
         1 => Just(Says::Unknown),
         1 => Just(Says::Mismatch),
         1 => Just(Says::Garbage),
@@ -223,6 +229,18 @@ impl Coming {
                     r#"{{"object":{{"kind":"credential","id":"c{id}"}},"version":"1","after":"a","by":{{"type":"human","id":"ann"}},"document":{{}}}}"#
                 );
                 ("object_changed", None, body)
+            }
+            Says::Reported { id } => {
+                let body =
+                    format!(r#"{{"object":{{"kind":"credential","id":"c{id}"}},"generation":1,"state":"converged"}}"#);
+                ("reconciliation_reported", None, body)
+            }
+            Says::Effect => {
+                let body = format!(
+                    r#"{{"decision_id":"d{}","object":{{}},"before":null,"after":1}}"#,
+                    self.id / 2
+                );
+                ("effect_recorded", None, body)
             }
             Says::Unknown => ("weather_changed", None, r#"{"sun":true}"#.to_owned()),
             Says::Mismatch => ("agent_retired", environment, r#"{"agent":"pdp0"}"#.to_owned()),

@@ -170,7 +170,7 @@ impl Refused {
         Self {
             line,
             field: rejection.field.clone(),
-            rule: Some(rejection.rule.to_owned()),
+            rule: Some(rejection.rule.as_str().to_owned()),
             detail: rejection.detail.clone(),
         }
     }

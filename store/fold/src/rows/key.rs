@@ -155,13 +155,13 @@ impl<'a> Fields<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    /// An unsigned LEB128 number.
+    /// An unsigned LEB128 number, in its shortest form only: no two rows say the same.
     pub(super) fn varint(&mut self) -> Result<u64, Corrupt> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
             let bits = u64::from(byte & 0x7f);
-            if bits << shift >> shift != bits {
+            if bits << shift >> shift != bits || (byte == 0 && shift > 0) {
                 return Err(self.corrupt());
             }
             number |= bits << shift;
@@ -282,6 +282,7 @@ mod tests {
         assert_eq!(fields.text().unwrap(), "größer");
         fields.end().unwrap();
         assert_eq!(Fields::new(&[0xff; 10], "test").varint(), Err(Corrupt("test")));
+        assert_eq!(Fields::new(&[0x80, 0x00], "test").varint(), Err(Corrupt("test")));
         assert_eq!(Fields::new(&[2, b'a'], "test").text(), Err(Corrupt("test")));
         assert_eq!(Fields::new(&[1, 0xff], "test").text(), Err(Corrupt("test")));
         assert_eq!(Fields::new(&[0; 3], "test").u32(), Err(Corrupt("test")));

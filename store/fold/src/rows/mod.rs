@@ -35,6 +35,7 @@ mod names;
 mod presence;
 mod present;
 mod read;
+mod scope;
 mod series;
 mod space;
 mod tail;
@@ -43,8 +44,8 @@ mod track;
 mod track_edit;
 mod write;
 
-pub use names::ScopeRef;
 pub use read::Cut;
+pub use scope::{ScopeRef, put_scope, read_scope};
 pub use series::RowSeries;
 pub use space::{Corrupt, CountedRows, Direction, MemoryRows, OrderedRows, OrderedRowsMut, RowsError, Visit};
 pub use write::{CitationRef, EnvironmentRows};

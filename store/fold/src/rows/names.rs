@@ -4,11 +4,10 @@
 use std::hash::Hash;
 
 use foldhash::HashMap;
-use verdict_schemas::{
-    AgentId, Environment, EnvironmentPattern, Incarnation, Labels, PolicyName, Scope, TenantId, Version, WorkloadId,
-};
+use verdict_schemas::{AgentId, Incarnation, Labels, PolicyName, Version};
 
 use super::key::{Fields, Key, Tag, find, put_text, put_varint};
+use super::scope::{ScopeRef, put_scope, take_scope};
 use super::space::{Corrupt, Direction, OrderedRows, OrderedRowsMut, RowsError};
 use crate::{Instance, SeriesKey};
 
@@ -24,33 +23,6 @@ pub(super) enum Space {
 
 const WHAT: &str = "names";
 
-/// A scope without owning its strings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ScopeRef<'a> {
-    /// Everywhere.
-    Global,
-    /// One environment, every tenant.
-    Environment(&'a str),
-    /// One tenant, in one environment or (`None`) every one.
-    Tenant(&'a str, Option<&'a str>),
-    /// (tenant, environment, workload)
-    Workload(&'a str, &'a str, &'a str),
-}
-
-impl<'a> From<&'a Scope> for ScopeRef<'a> {
-    fn from(scope: &'a Scope) -> Self {
-        match scope {
-            Scope::Global => Self::Global,
-            Scope::Environment(environment) => Self::Environment(environment.as_str()),
-            Scope::Tenant(tenant, EnvironmentPattern::Every) => Self::Tenant(tenant.as_str(), None),
-            Scope::Tenant(tenant, EnvironmentPattern::One(one)) => Self::Tenant(tenant.as_str(), Some(one.as_str())),
-            Scope::Workload(tenant, environment, workload) => {
-                Self::Workload(tenant.as_str(), environment.as_str(), workload.as_str())
-            }
-        }
-    }
-}
-
 /// Writes the name of an instance: the agent behind its length, then the incarnation.
 pub(super) fn name_instance(out: &mut Vec<u8>, agent: &str, incarnation: &str) {
     out.clear();
@@ -58,18 +30,10 @@ pub(super) fn name_instance(out: &mut Vec<u8>, agent: &str, incarnation: &str) {
     out.extend_from_slice(incarnation.as_bytes());
 }
 
-/// Writes the name of a series: the layer, its parts and the policy behind their lengths.
+/// Writes the name of a series: the scope, then the policy behind its length.
 pub(super) fn name_series(out: &mut Vec<u8>, scope: ScopeRef<'_>, policy: &str) {
     out.clear();
-    let (layer, parts): (u8, [Option<&str>; 3]) = match scope {
-        ScopeRef::Global => (1, [None; 3]),
-        ScopeRef::Environment(environment) => (2, [Some(environment), None, None]),
-        ScopeRef::Tenant(tenant, None) => (3, [Some(tenant), None, None]),
-        ScopeRef::Tenant(tenant, Some(environment)) => (4, [Some(tenant), Some(environment), None]),
-        ScopeRef::Workload(tenant, environment, workload) => (5, [Some(tenant), Some(environment), Some(workload)]),
-    };
-    out.push(layer);
-    parts.into_iter().flatten().for_each(|part| put_text(out, part));
+    put_scope(out, scope);
     put_text(out, policy);
 }
 
@@ -95,22 +59,7 @@ fn read_instance(name: &[u8]) -> Result<Instance, Corrupt> {
 
 fn read_series(name: &[u8]) -> Result<SeriesKey, Corrupt> {
     let mut fields = Fields::new(name, WHAT);
-    let tenant = |name: &str| TenantId::parse(name).map_err(|_| Corrupt(WHAT));
-    let scope = match fields.u8()? {
-        1 => Scope::Global,
-        2 => Scope::Environment(Environment::new(fields.text()?)),
-        3 => Scope::Tenant(tenant(fields.text()?)?, EnvironmentPattern::Every),
-        4 => {
-            let tenant = tenant(fields.text()?)?;
-            Scope::Tenant(tenant, EnvironmentPattern::One(Environment::new(fields.text()?)))
-        }
-        5 => {
-            let tenant = tenant(fields.text()?)?;
-            let environment = Environment::new(fields.text()?);
-            Scope::Workload(tenant, environment, WorkloadId::new(fields.text()?))
-        }
-        _ => return Err(Corrupt(WHAT)),
-    };
+    let scope = take_scope(&mut fields)?;
     let policy = PolicyName::new(fields.text()?);
     fields.end()?;
     Ok(SeriesKey { scope, policy })

@@ -14,6 +14,7 @@ use super::instance::Gave;
 use super::key::collect;
 use super::names;
 use super::presence::Ends;
+use super::scope::ScopeRef;
 use super::space::{OrderedRows, RowsError};
 use super::tally::{NOTHING, VersionId};
 use super::write::micros;
@@ -208,7 +209,7 @@ impl<'r, R: OrderedRows> Cut<'r, R> {
 
     pub(super) fn series_id(&self, series: &SeriesKey) -> Result<Option<u32>, RowsError<R::Error>> {
         let mut name = Vec::new();
-        names::name_series(&mut name, names::ScopeRef::from(&series.scope), series.policy.as_str());
+        names::name_series(&mut name, ScopeRef::from(&series.scope), series.policy.as_str());
         names::id_of(self.rows, names::Space::Series, &name)
     }
 

@@ -67,6 +67,7 @@ fn everything(snapshot: &Snapshot<'_>, kept: &Kept, log: usize, cut: LogCut) -> 
         say(&snapshot.by_event_id(id, EventId(event), cut).unwrap());
         say(&snapshot.by_trace(id, &format!("t{number}"), cut, 9).unwrap());
         say(&snapshot.by_decision_id(id, &format!("d{number}"), cut).unwrap());
+        say(&snapshot.effects_of(id, &format!("d{number}"), cut, 9).unwrap());
     }
     let typed = |r#type: &str, id: &str| (r#type.to_owned(), id.to_owned());
     let mut indexes = vec![Index::Time];
@@ -76,7 +77,11 @@ fn everything(snapshot: &Snapshot<'_>, kept: &Kept, log: usize, cut: LogCut) -> 
         let (r#type, id) = typed("doc", &format!("r{number}"));
         indexes.push(Index::Resource { r#type, id });
         let (kind, id) = typed("credential", &format!("c{number}"));
-        indexes.push(Index::Object { kind, id });
+        indexes.push(Index::Object {
+            kind: kind.clone(),
+            id: id.clone(),
+        });
+        indexes.push(Index::Reports { kind, id });
         indexes.push(Index::Agent(format!("pdp{number}")));
     }
     indexes.extend(Kind::ALL.map(Index::Kind));
@@ -97,7 +102,26 @@ fn everything(snapshot: &Snapshot<'_>, kept: &Kept, log: usize, cut: LogCut) -> 
         .rollouts()
         .map(|rollout| format!("{rollout:?}"))
         .collect::<Vec<_>>());
-    say(&snapshot.sources(id, cut).unwrap());
+    let sources = snapshot.sources(id, cut, None, (usize::MAX, usize::MAX)).unwrap();
+    say(&sources);
+    // By no rows at all: counted record by record. And by pages.
+    let plain = snapshot
+        .sources_by(id, cut, Some(0), None, (usize::MAX, usize::MAX))
+        .unwrap();
+    assert_eq!(sources, plain, "{cut:?}");
+    for (most, examined) in [(1, 9), (2, 2), (9, 1)] {
+        let (mut pages, mut from) = (Vec::new(), None);
+        loop {
+            let page = snapshot.sources(id, cut, from.as_deref(), (most, examined)).unwrap();
+            assert!(page.bounded || page.sources.len() == most || page.rest.is_none());
+            pages.extend(page.sources);
+            from = page.rest;
+            if from.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, sources.sources);
+    }
     for environment in ["prod", "dev"] {
         let observed = snapshot.observed(id, &Environment::new(environment), cut).unwrap();
         let rows = observed.cut().unwrap();

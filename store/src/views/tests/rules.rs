@@ -147,3 +147,43 @@ fn a_search_in_empty_rows_does_not_walk_through_what_others_write_meanwhile() {
     set_perf_stats(PerfStatsLevel::Disable);
     assert!(passed < 1000, "{passed} rows of others were passed over");
 }
+
+/// An event of acme about decision `d1`, of whatever kind.
+fn about_d1(number: usize, kind: &str, body: &str) -> Vec<u8> {
+    format!(
+        r#"{{"kind":"{kind}","meta":{{"event_id":"0190b000-0000-7000-8000-{number:012x}","tenant":"acme","source":"urn:a","event_time":"2026-03-01T00:00:00Z","environment":"prod"}},"body":{{"decision_id":"d1",{body}}}}}"#
+    )
+    .into_bytes()
+}
+
+#[test]
+fn a_decision_is_found_however_many_effects_and_namesakes_it_has() {
+    let mut kept = Kept::new(&["acme"]);
+    let decision =
+        r#""actor":{"type":"user","id":"u"},"action":"read","resource":{"type":"doc","id":"r"},"outcome":"allow""#;
+    // Effects may well be recorded first.
+    for number in 0..1200 {
+        let effect = about_d1(number, "effect_recorded", r#""object":{},"before":null,"after":1"#);
+        kept.record(0, seconds(0), &effect);
+    }
+    for number in 1200..2400 {
+        kept.record(0, seconds(1), &about_d1(number, "decision", decision));
+    }
+    kept.made();
+    let (snapshot, acme, cut) = (kept.snapshot(), kept.logs[0].id, kept.cut(0));
+    assert_eq!(snapshot.by_decision_id(acme, "d1", cut).unwrap(), Some(LeafIndex(1200)));
+    // Of the namesakes none but the first two are looked at.
+    let before = snapshot.reads();
+    snapshot.by_decision_id(acme, "d1", cut).unwrap();
+    assert!(snapshot.reads() - before <= 3);
+    let effects = |most| snapshot.effects_of(acme, "d1", cut, most).unwrap();
+    assert_eq!(
+        effects(usize::MAX)
+            .iter()
+            .map(|entry| entry.index.0)
+            .collect::<Vec<_>>(),
+        (0..1200).collect::<Vec<_>>()
+    );
+    assert_eq!(effects(7).len(), 7);
+    assert_eq!(effects(0).len(), 0);
+}
