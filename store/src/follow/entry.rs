@@ -213,6 +213,16 @@ impl Entry {
         bytes
     }
 
+    /// Takes in a sender who waits for so many records to be visible. Those who gave up are let go of, so that views that lag
+    /// for long hold no more than who waits.
+    pub(crate) fn wait(&mut self, size: TreeSize, waiter: Arc<Waiter>) {
+        while self.waiting.front().is_some_and(|(_, first)| !first.is_awaited()) {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back((size, waiter));
+        self.tell();
+    }
+
     /// Answers those whose records are visible; and all others, where they will not be for now.
     pub(crate) fn tell(&mut self) {
         let made = self.made.mark.size;

@@ -101,8 +101,7 @@ impl Schedule {
             for (log, size) in heads {
                 match work.logs.get_mut(&log) {
                     Some(entry) => {
-                        entry.waiting.push_back((size, Arc::clone(&waiter)));
-                        entry.tell();
+                        entry.wait(size, Arc::clone(&waiter));
                     }
                     // A log without records: nothing is to be seen of it.
                     None => waiter.told(true),
