@@ -53,7 +53,7 @@ impl Database {
         })
     }
 
-    /// Opens it to read only: beside a process that writes, it shows the moment of opening.
+    /// Opens it to read only. No other process may have it open: what that one removes, this one would miss.
     pub(crate) fn open_read_only(dir: &Path, options: &Options) -> Result<Self, OpenError> {
         let (mut rocks, cache) = rocks_options(options);
         rocks.create_if_missing(false);
