@@ -15,7 +15,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use verdict_schemas::{Environment, EventId, Interpretation, KnownSchemas, Rejection, TenantId, check_log, interpret};
 
-use crate::deliver::Headers;
+use crate::outgoing::Headers;
 
 /// Foreign bytes longer than this are compressed; shorter ones compress better together with their neighbours, in the
 /// store's own blocks.
