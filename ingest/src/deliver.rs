@@ -3,63 +3,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
 use verdict_edge::{Code, Problem};
-use verdict_schemas::EventId;
-use verdict_store::{
-    AppendError, Appended, DedupKey, Incoming, LogHead, LogName, Provenance, RawTime, SourcePosition, Store,
-};
+use verdict_store::{AppendError, Incoming, LogName, Provenance, RawTime, SourcePosition, Store};
 
 use crate::Producer;
+use crate::outgoing::{Delivered, Outgoing};
 use crate::seldom::Seldom;
 use crate::sender::Sender;
 use crate::state::{Shared, Sink};
 
 /// Records of one request that Kafka may still owe an acknowledgement for.
 const IN_FLIGHT: usize = 4_096;
-
-/// Headers of a record.
-pub(crate) type Headers = Vec<(String, Option<Bytes>)>;
-
-/// A record to keep.
-#[derive(Clone, Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) value: Bytes,
-    pub(crate) headers: Headers,
-    /// What makes it a duplicate; `None` for what is kept as malformed.
-    pub(crate) dedup: Option<DedupKey>,
-}
-
-impl Outgoing {
-    /// Its event id, if it is an event.
-    pub(crate) fn event_id(&self) -> Option<EventId> {
-        self.dedup.as_ref().map(|key| key.event_id)
-    }
-
-    /// Bytes of the value and the headers.
-    pub(crate) fn bytes(&self) -> usize {
-        let headers = self
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len));
-        self.value.len() + headers.sum::<usize>()
-    }
-}
-
-/// What became of the records, in their order.
-#[derive(Debug)]
-pub(crate) enum Delivered {
-    /// Durable; visible to queries too, unless the views lag or are broken.
-    Stored {
-        results: Vec<Appended>,
-        head: Option<LogHead>,
-        visible: bool,
-    },
-    /// Acknowledged by Kafka: (partition, offset).
-    Sent(Vec<(u32, u64)>),
-}
 
 /// Delivers the records of one request, all into the caller's tenant.
 ///

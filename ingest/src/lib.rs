@@ -9,6 +9,7 @@ mod intake;
 mod kafka;
 mod limits;
 mod opa;
+mod outgoing;
 mod seldom;
 mod sender;
 mod state;

@@ -6,7 +6,8 @@
 //! once, and none lies in a gap or past the position (A4). Then the views are built anew and compared (A6), and the file
 //! `heads` with the roots (A1).
 //!
-//! It reads only, and may run beside a store that is open: it sees the moment at which it was started.
+//! It changes nothing, and may run beside a node that has the store open: it sees the store as it was at one moment, soon
+//! after it was started (`moment` has how).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,8 +30,10 @@ use crate::salt::SaltKey;
 use crate::tables::Table;
 use crate::views;
 
+mod moment;
 mod offsets;
 
+use moment::Scratch;
 use offsets::Offsets;
 
 /// What an audit found.
@@ -79,14 +82,17 @@ pub struct Defect {
 /// So many leaves are pushed before the tiles they filled are compared.
 const CHUNK: u64 = 65_536;
 
-/// Audits the store in a directory.
+/// Audits the store in a directory, which a node may have open: as it was at one moment. What it needs of the disk, for
+/// the views built anew, it takes in a folder `audit` of that directory, and gives back.
 ///
 /// # Errors
 /// When it can not be opened or read at all. What can be read and is wrong is in the report.
 pub fn audit(dir: &Path, options: &Options) -> Result<AuditReport, OpenError> {
     // Before the database: beside a store that is open, the file goes on while the database seen here does not.
     let published = Published::read(dir);
-    let database = Arc::new(Database::open_read_only(dir, options)?);
+    // Dropped after what is open in it.
+    let scratch = Scratch::make(dir)?;
+    let database = Arc::new(scratch.database(dir, options)?);
     let salt = SaltKey::find(dir, options, false)?;
     let id = meta::open(&database, &salt, false)?;
     let mut report = AuditReport::default();
@@ -109,12 +115,12 @@ pub fn audit(dir: &Path, options: &Options) -> Result<AuditReport, OpenError> {
         });
     }
     offsets.compare(&database, &mut report.defects)?;
-    audit_views(dir, &database, options, &mut report)?;
+    audit_views(&scratch.views(), &database, options, &mut report)?;
     Ok(report)
 }
 
 fn audit_views(
-    dir: &Path,
+    scratch: &Path,
     database: &Arc<Database>,
     options: &Options,
     report: &mut AuditReport,
@@ -125,12 +131,7 @@ fn audit_views(
         return Ok(());
     }
     let schemas: Arc<dyn WriterSchemas> = Arc::new(SchemaArchive::load(database)?);
-    let scratch = dir.join(format!("audit.{}", std::process::id()));
-    let found = views::audit::audit(database, &scratch, schemas, options);
-    if let Err(error) = std::fs::remove_dir_all(&scratch) {
-        tracing::warn!(%error, path = %scratch.display(), "the scratch space of the audit could not be removed");
-    }
-    match found {
+    match views::audit::audit(database, scratch, schemas, options) {
         Ok(found) => {
             report.view_rows = found.rows;
             report

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use rocksdb::{
-    Cache, ColumnFamily, DB, DBPinnableSlice, DBRecoveryMode, ErrorKind, LogLevel, LruCacheOptions,
-    Options as RocksOptions, WriteBatch, WriteBufferManager, WriteOptions,
+    Cache, ColumnFamily, DB, DBPinnableSlice, DBRawIterator, DBRecoveryMode, ErrorKind, LogLevel, LruCacheOptions,
+    Options as RocksOptions, ReadOptions, WriteBatch, WriteBufferManager, WriteOptions,
 };
 
 use crate::error::{OpenError, StoreError};
@@ -33,6 +33,30 @@ impl Rows for Database {
     }
 }
 
+/// Something that is read in order too: the database as it is now, or a snapshot of it.
+pub(crate) trait Ordered: Rows {
+    /// An iterator over a table; it can not outlive what it reads.
+    fn raw_iterator(&self, table: Table, options: ReadOptions) -> Result<DBRawIterator<'_>, StoreError>;
+
+    /// Is there such a table? A store of an earlier release that is read only may lack one.
+    fn holds(&self, table: Table) -> bool;
+
+    /// Told of each key read.
+    fn has_read(&self, keys: u64);
+}
+
+impl Ordered for Database {
+    fn raw_iterator(&self, table: Table, options: ReadOptions) -> Result<DBRawIterator<'_>, StoreError> {
+        Ok(self.raw().raw_iterator_cf_opt(self.cf(table)?, options))
+    }
+
+    fn holds(&self, table: Table) -> bool {
+        self.cf(table).is_ok()
+    }
+
+    fn has_read(&self, _: u64) {}
+}
+
 /// The directory of the database within the data directory.
 pub(crate) const DIRECTORY: &str = "db";
 
@@ -53,7 +77,7 @@ impl Database {
         })
     }
 
-    /// Opens it to read only: beside a process that writes, it shows the moment of opening.
+    /// Opens it to read only. No other process may have it open: what that one removes, this one would miss.
     pub(crate) fn open_read_only(dir: &Path, options: &Options) -> Result<Self, OpenError> {
         let (mut rocks, cache) = rocks_options(options);
         rocks.create_if_missing(false);

@@ -31,7 +31,7 @@ use verdict_schemas::{Framing, Timestamp};
 
 use crate::incoming::{Incoming, Provenance, RawTimeKind, RouteFlag, content_type, framing};
 use crate::layout::{Damaged, Reader, put_bytes, put_optional, put_varint};
-use crate::names::SourcePosition;
+use crate::names::{LogId, LogName, SourcePosition};
 
 const VERSION: u8 = 2;
 /// What the first release wrote.
@@ -60,6 +60,13 @@ pub struct Record {
     pub key: Option<Bytes>,
     /// The value as received.
     pub value: Bytes,
+}
+
+/// A record with its place.
+pub(crate) struct Sequenced {
+    pub(crate) log: LogId,
+    pub(crate) name: LogName,
+    pub(crate) record: Record,
 }
 
 impl Record {

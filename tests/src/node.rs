@@ -106,7 +106,7 @@ pub async fn items(node: &Server, path: &str) -> Result<Vec<Value>> {
     }
 }
 
-/// `verdict audit` over a data directory that is not being served; it must find nothing wrong.
+/// `verdict audit` over a data directory; it must find nothing wrong.
 ///
 /// # Errors
 /// When it finds something, with what it said.

@@ -1,4 +1,4 @@
-//! `verdict audit`: recomputes everything, and names the first bad index.
+//! `verdict audit`: recomputes everything, and names the first bad index. A node may be serving the directory.
 
 use serde_json::{Value, json};
 use verdict_store::{AuditReport, OpenError, Options};

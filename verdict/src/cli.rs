@@ -59,7 +59,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Where does this id occur, in every tenant that you may read?
     Find(FindArgs),
-    /// Recompute everything of a data directory that is not being served: leaves, trees, positions, views.
+    /// Recompute everything of a data directory, at rest or being served: leaves, trees, positions, views. It sees the
+    /// directory as it was at one moment, and changes nothing that is kept there.
     Audit(AuditArgs),
     /// Print a configuration file with every field, its meaning and its default.
     Config,

@@ -9,6 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
+use crate::answer::Answer;
 use crate::cli::ServerArgs;
 use crate::exit::Failure;
 use crate::faithful::lossy;
@@ -22,16 +23,6 @@ pub(crate) struct Client {
     /// Where the token may go: the server, and the others that were named with it.
     trusted: Vec<String>,
     token: Option<String>,
-}
-
-/// An answer: its bytes as they came, and read.
-pub(crate) struct Answer {
-    /// As it came: what is printed as JSON.
-    pub(crate) text: String,
-    /// Read for tables and decisions of this program: what it can not hold is text, see [`lossy`].
-    pub(crate) value: Value,
-    /// Its status.
-    pub(crate) status: StatusCode,
 }
 
 impl Client {

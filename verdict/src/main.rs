@@ -2,6 +2,7 @@
 //!
 //! `serve` wires the rooms together; everything else is a client of a running server, or reads a data directory.
 
+mod answer;
 mod ask;
 mod audit;
 mod cli;

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::answer::Answer;
 use crate::cli::Output;
-use crate::client::Answer;
 use crate::exit::Failure;
 use crate::faithful::{Members, one_line};
 pub(crate) use crate::output::table::{Cell, Rows, cell, must, room, said, table, when, wide};

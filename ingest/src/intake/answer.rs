@@ -9,7 +9,7 @@ use verdict_schemas::{EventId, TenantId};
 use verdict_store::{Appended, LogHead};
 
 use super::judge::{Refused, common_code};
-use crate::deliver::Delivered;
+use crate::outgoing::Delivered;
 use crate::stats::IntakeCounts;
 
 #[derive(Debug, Serialize)]

@@ -11,7 +11,7 @@ use verdict_store::DedupKey;
 
 use super::Item;
 use super::form::Form;
-use crate::deliver::{Headers, Outgoing};
+use crate::outgoing::{Headers, Outgoing};
 use crate::sender::Sender;
 use crate::state::Shared;
 

@@ -17,7 +17,7 @@ use verdict_schemas::{
     Environment, EventId, Interpretation, KnownSchemas, Rejection, TenantId, check_log, interpret, rule,
 };
 
-use crate::deliver::Headers;
+use crate::outgoing::Headers;
 
 /// Foreign bytes longer than this are compressed; shorter ones compress better together with their neighbours, in the
 /// store's own blocks.

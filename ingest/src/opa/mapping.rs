@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::document::{Document, elements, scalar};
+use super::found::{Found, Named};
 use super::review;
 
 /// The version of the mapping, recorded with whatever it mapped (`mapped/version`): what it said stays as it was said.
@@ -57,22 +58,6 @@ pub(crate) const RESOURCES: &[(&str, &str)] = &[
 
 /// Fields of an object that name it, in the order in which they are tried.
 const IDS: &[&str] = &["id", "uid", "sub", "name", "username", "email", "path"];
-
-/// An actor or a resource.
-#[derive(Clone, Debug)]
-pub(crate) struct Named<'a> {
-    pub(crate) kind: Cow<'a, str>,
-    pub(crate) id: Cow<'a, str>,
-    /// The whole object, where it is one.
-    pub(crate) properties: Option<Cow<'a, RawValue>>,
-}
-
-/// Something found, and by which pointer.
-#[derive(Clone, Debug)]
-pub(crate) struct Found<T> {
-    pub(crate) value: T,
-    pub(crate) by: String,
-}
 
 /// The actor.
 pub(crate) fn actor<'a>(event: &Document<'a>, bound: Option<&str>) -> Option<Found<Named<'a>>> {

@@ -15,6 +15,7 @@ mod bindings;
 mod canonical;
 mod decision;
 mod document;
+mod found;
 mod mapping;
 mod outcome;
 mod pieces;
@@ -24,6 +25,7 @@ mod reasons;
 mod report;
 mod review;
 mod sent_on;
+mod settings;
 mod single;
 mod status;
 mod upload;
@@ -46,11 +48,13 @@ use verdict_store::{Appended, DedupKey, LogName, StoreError};
 
 pub(crate) use bindings::Bindings;
 pub(crate) use quarantine::RecentlyQuarantined;
+pub use settings::OpaSettings;
 pub(crate) use single::SingleBundles;
 
 use crate::blocking;
-use crate::deliver::{Delivered, Outgoing, deliver};
+use crate::deliver::deliver;
 use crate::intake::Log;
+use crate::outgoing::{Delivered, Outgoing};
 use crate::sender::Sender;
 use crate::state::Shared;
 use crate::stats::{IntakeCounts, count};
@@ -60,20 +64,6 @@ use quarantine::Poison;
 use report::Fault;
 use single::Reports;
 use upload::Upload;
-
-/// How OPA's reports are read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpaSettings {
-    /// For how long a status vouches for its OPA, in milliseconds, where no binding says. OPA sends one after every bundle
-    /// poll and decision-log upload, so this must be longer than the longest of these.
-    pub lease_ms: u64,
-}
-
-impl Default for OpaSettings {
-    fn default() -> Self {
-        Self { lease_ms: 300_000 }
-    }
-}
 
 type Reporter = Result<Admitted<Reporting>, Problem>;
 type Segments = Result<Path<HashMap<String, String>>, PathRejection>;

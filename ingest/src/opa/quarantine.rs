@@ -15,7 +15,7 @@ use verdict_schemas::Rejection;
 
 use super::canonical::{Place, Report, headers};
 use super::pieces::At;
-use crate::deliver::Outgoing;
+use crate::outgoing::Outgoing;
 
 /// What could not be taken apart or mapped.
 #[derive(Debug)]

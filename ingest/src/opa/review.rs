@@ -10,7 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::document::{Document, scalar};
-use super::mapping::{Found, Named};
+use super::found::{Found, Named};
 
 /// Where the request of an admission is.
 const REQUESTS: [&str; 2] = ["/input/request", "/input/review"];

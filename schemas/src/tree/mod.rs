@@ -6,6 +6,7 @@
 
 mod fields;
 mod json;
+mod render;
 mod value;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use serde_json::value::RawValue;
 
 pub(crate) use fields::Fields;
 pub(crate) use json::{Text, check_embedded, document, json_text};
+pub(crate) use render::render;
 pub(crate) use value::{any_json, choice, elements, flag, labels, length, name, object, string, text, time, whole};
 
 use crate::Rejection;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::value::RawValue;
 
-use super::{Fields, Node, Read, json};
+use super::{Fields, Node, Read, json, render};
 use crate::rejection::shown;
 use crate::{InvalidTime, Json, Labels, Rejection, Timestamp, rule};
 
@@ -206,6 +206,6 @@ pub(crate) fn any_json(node: Node<'_>) -> Read<Option<Json>> {
         Node::Json(raw) | Node::Embedded(raw) => Ok((raw.get() != "null").then(|| RawValue::to_owned(raw))),
         node @ (Node::Text(_) | Node::Bytes(_)) => json::embedded(&text(node)?),
         // Another's schema may hold it as a record, a map or a number.
-        other => json::embedded(&crate::json_form::render(&other)),
+        other => json::embedded(&render(&other)),
     }
 }

@@ -24,6 +24,19 @@ pub struct Intent {
     pub what: Intended,
 }
 
+/// A fact as it is held: when it acts, and its record.
+#[derive(Clone, Debug)]
+pub struct Held<T> {
+    /// When it acts (E5).
+    pub f: Timestamp,
+    /// Its record.
+    pub record: RecordRef,
+    /// The step at which it was understood.
+    pub step: u64,
+    /// What it says.
+    pub what: T,
+}
+
 /// What a fact of intent asks for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Intended {

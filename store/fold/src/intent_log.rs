@@ -8,22 +8,9 @@ use foldhash::fast::RandomState;
 use verdict_schemas::{ObjectName, PolicyName, RolloutId, Scope, TenantId, Timestamp, Version};
 
 use crate::desired::{Desired, StandingRollout};
-use crate::{Excepted, Intended, Intent, ObjectVersion, Published, RecordRef, SeriesKey, Started};
+use crate::{Excepted, Held, Intended, Intent, ObjectVersion, Published, SeriesKey, Started};
 
 type Map<K, V> = HashMap<K, V, RandomState>;
-
-/// A fact as it is held: when it acts, and its record.
-#[derive(Clone, Debug)]
-pub struct Held<T> {
-    /// When it acts (E5).
-    pub f: Timestamp,
-    /// Its record.
-    pub record: RecordRef,
-    /// The step at which it was understood.
-    pub step: u64,
-    /// What it says.
-    pub what: T,
-}
 
 /// What is known of one rollout id.
 #[derive(Clone, Debug, Default)]

@@ -39,6 +39,16 @@ pub struct PathError {
     pub path: String,
 }
 
+impl TileId {
+    /// The path of this tile `width` hashes wide, `tile/<L>/<N>[.p/<W>]`, as [`TilePath`] writes it.
+    ///
+    /// A width outside `1..=255` names the full tile, so [`Tile::len`] is always a right argument.
+    #[must_use]
+    pub fn path(self, width: usize) -> String {
+        TilePath::Hashes { id: self, width }.to_string()
+    }
+}
+
 impl fmt::Display for TilePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (n, width) = match *self {

@@ -4,7 +4,7 @@
 //! a tile's bytes   | hash 0 | hash 1 | ... | hash len-1 |      32 bytes each, 1 <= len <= 256, nothing else
 //! ```
 
-use crate::{Hash, TilePath, TreeSize};
+use crate::{Hash, TreeSize};
 
 /// Tile levels that a tree of at most `2^64 - 1` leaves has.
 pub(crate) const LEVELS: u8 = 8;
@@ -22,14 +22,6 @@ pub struct TileId {
 }
 
 impl TileId {
-    /// The path of this tile `width` hashes wide, `tile/<L>/<N>[.p/<W>]`, as [`TilePath`] writes it.
-    ///
-    /// A width outside `1..=255` names the full tile, so [`Tile::len`] is always a right argument.
-    #[must_use]
-    pub fn path(self, width: usize) -> String {
-        TilePath::Hashes { id: self, width }.to_string()
-    }
-
     /// How many hashes this tile has in a tree of `size` leaves, 0 to 256; 0 when it does not exist yet.
     #[must_use]
     pub fn width_at(self, size: TreeSize) -> usize {

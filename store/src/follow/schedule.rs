@@ -18,10 +18,10 @@ use super::waiter::Waiter;
 use super::work::Work;
 use crate::clock::Clock;
 use crate::error::StoreError;
-use crate::log::sequence::Sequenced;
 use crate::log::state::LogState;
 use crate::names::{LogId, LogName};
 use crate::options::Options;
+use crate::record::Sequenced;
 use crate::views::ViewId;
 use crate::views::mark::Generation;
 

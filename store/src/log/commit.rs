@@ -18,9 +18,9 @@ use crate::log::dedup::InFlight;
 use crate::log::ledger::Ledger;
 use crate::log::positions;
 use crate::log::queue::{Answer, Group};
-use crate::log::sequence::{Sequenced, Staging};
+use crate::log::staging::Staging;
 use crate::names::{KafkaPartition, LogId};
-use crate::record::Record;
+use crate::record::{Record, Sequenced};
 use crate::shared::Shared;
 use crate::tables::Table;
 

@@ -41,5 +41,6 @@ pub(crate) mod read;
 pub(crate) mod recover;
 pub(crate) mod schemas;
 pub(crate) mod sequence;
+mod staging;
 pub(crate) mod state;
 pub(crate) mod tiles;

@@ -1,88 +1,21 @@
 //! Sequencing: each record of a group gets its place, its recorded time and its leaf; each partition its position. All in
 //! memory: [`crate::log::commit`] says when, and writes it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use verdict_merkle::LeafIndex;
 use verdict_schemas::Timestamp;
 
 use crate::error::StoreError;
-use crate::incoming::{AppendReceipt, Appended, Gap, Incoming, LastStored, Position, RawTime, RawTimeKind};
+use crate::incoming::{Appended, Incoming, LastStored, Position, RawTime, RawTimeKind};
 use crate::leaf::{LONGEST_NAME, Leaf};
 use crate::log::commit::Committer;
 use crate::log::dedup::Before;
 use crate::log::queue::{Answer, Group, Origin};
-use crate::names::{KafkaPartition, LogId, LogName, SourcePosition};
-use crate::record::Record;
+use crate::log::staging::{Last, Staged, Staging};
+use crate::names::{KafkaPartition, LogId, SourcePosition};
+use crate::record::{Record, Sequenced};
 use crate::views::dedup::Counts;
-
-/// A record with its place.
-pub(crate) struct Sequenced {
-    pub(crate) log: LogId,
-    pub(crate) name: LogName,
-    pub(crate) record: Record,
-}
-
-/// A group after its records were sequenced.
-pub(super) struct Staged {
-    pub(super) answer: Answer,
-    pub(super) results: Vec<Appended>,
-    pub(super) logs: Vec<LogId>,
-    /// Where to say that they are durable; `None` for Kafka's, who wait for no more.
-    pub(super) durable: Option<Arc<OnceLock<AppendReceipt>>>,
-}
-
-/// What a batch writes and hands on.
-#[derive(Default)]
-pub(super) struct Staging {
-    pub(super) records: Vec<Sequenced>,
-    pub(super) gaps: Vec<Gap>,
-    /// The last record of each partition in the group at hand.
-    pub(super) lasts: Vec<Last>,
-    /// The next offset of each partition that moved.
-    pub(super) partitions: BTreeMap<KafkaPartition, u64>,
-    pub(super) duplicates: u64,
-    pub(super) conflicts: u64,
-    pub(super) bytes: usize,
-}
-
-pub(super) struct Last {
-    partition: KafkaPartition,
-    first: u64,
-    offset: u64,
-    log: LogId,
-    name: LogName,
-    index: LeafIndex,
-    /// What the broker said last: of this record or one before it.
-    broker_time: Option<Timestamp>,
-}
-
-impl Staging {
-    /// Takes note of a record of Kafka as the last of its partition so far. `before` is what the broker said last where
-    /// this is the first of its group.
-    fn last(&mut self, log: LogId, name: &LogName, record: &Record, before: impl FnOnce() -> Option<Timestamp>) {
-        let SourcePosition::Kafka { offset, .. } = &record.source else {
-            return;
-        };
-        let stamped = (record.raw_time_kind == RawTimeKind::Broker).then_some(record.raw_time);
-        if let Some(last) = self.lasts.iter_mut().find(|last| last.partition.is_of(&record.source)) {
-            (last.offset, last.log, last.index) = (*offset, log, record.index);
-            last.name.clone_from(name);
-            last.broker_time = stamped.or(last.broker_time);
-        } else if let Some((partition, first)) = record.source.kafka() {
-            self.lasts.push(Last {
-                partition,
-                first,
-                offset: first,
-                log,
-                name: name.clone(),
-                index: record.index,
-                broker_time: stamped.or_else(before),
-            });
-        }
-    }
-}
 
 impl Committer {
     /// What a caller can do wrong, before anything of its group is sequenced.

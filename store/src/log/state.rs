@@ -9,13 +9,13 @@ use rocksdb::{ReadOptions, WriteBatch};
 use verdict_merkle::{Hash, TreeSize};
 use verdict_schemas::Timestamp;
 
+use crate::database::Ordered;
 use crate::database::{Database, Rows};
 use crate::error::StoreError;
 use crate::incoming::LogHead;
 use crate::layout::{Damaged, Reader};
 use crate::names::{LogId, LogName};
 use crate::tables::Table;
-use crate::views::fold_rows::Ordered;
 
 const VERSION: u8 = 1;
 pub(crate) const BY_NAME: u8 = b'n';

@@ -5,12 +5,12 @@ use verdict_merkle::LeafIndex;
 use verdict_schemas::{AsRecorded, Interpretation, check_log, interpret};
 
 use super::snapshot::Snapshot;
+use crate::database::Ordered;
 use crate::error::StoreError;
 use crate::keys;
 use crate::names::LogId;
 use crate::record::Record;
 use crate::tables::Table;
-use crate::views::fold_rows::Ordered;
 
 impl Snapshot<'_> {
     /// A record and what it says by the schemas known now and the rules of its log (E2). Of an `_unrouted` log: what its

@@ -7,12 +7,12 @@ use verdict_schemas::{EventId, PolicyName, Timestamp, TraceId, Version};
 use super::index::{Entry, Order, read_note};
 use super::snapshot::Snapshot;
 use crate::cut::{Late, LogCut, turn};
+use crate::database::Ordered;
 use crate::database::Rows;
 use crate::error::StoreError;
 use crate::names::LogId;
 use crate::tables::Table;
 use crate::views::dedup::Counts;
-use crate::views::fold_rows::Ordered;
 use crate::views::keys::{self, H16, Key, h16, h16_correlation, h16_effects};
 use crate::views::{CitedVersion, Flag, flag, versions};
 

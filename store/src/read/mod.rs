@@ -14,6 +14,7 @@
 
 mod events;
 mod index;
+mod intent_cache;
 mod intents;
 mod lookup;
 mod observed;
@@ -24,7 +25,7 @@ mod sources;
 mod tail;
 
 pub use index::{Entry, Index, Order, TimeRange};
-pub(crate) use intents::IntentCache;
+pub(crate) use intent_cache::IntentCache;
 pub use lookup::{EventRecord, Flags};
 pub use observed::{ObservedAt, ObservedRows};
 pub use scan::Scan;

@@ -11,10 +11,10 @@ use verdict_schemas::Timestamp;
 use super::index::{Entry, Index, Order, TimeRange, read_note};
 use super::snapshot::Snapshot;
 use crate::cut::LogCut;
+use crate::database::Ordered;
 use crate::error::StoreError;
 use crate::names::LogId;
 use crate::tables::Table;
-use crate::views::fold_rows::Ordered;
 use crate::views::keys::{self, Key};
 
 /// One range of an index, walked through.

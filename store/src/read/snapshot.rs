@@ -10,8 +10,9 @@ use rocksdb::{DBPinnableSlice, DBRawIterator, ReadOptions};
 use verdict_merkle::{Hash, LeafIndex, TreeSize};
 use verdict_schemas::{Timestamp, WriterSchemas};
 
-use super::intents::IntentCache;
+use super::intent_cache::IntentCache;
 use crate::cut::LogCut;
+use crate::database::Ordered;
 use crate::database::{Database, Rows};
 use crate::error::StoreError;
 use crate::keys;
@@ -19,7 +20,6 @@ use crate::log::{read, state};
 use crate::names::{LogId, LogName};
 use crate::record::Record;
 use crate::tables::Table;
-use crate::views::fold_rows::Ordered;
 use crate::views::late;
 use crate::views::mark::{self, Generation, Mark, Place, ViewId};
 

@@ -14,33 +14,9 @@ use rocksdb::{DBRawIterator, ReadOptions};
 use verdict_fold::rows::{Direction, OrderedRows, OrderedRowsMut, Visit};
 
 use super::mark::ViewId;
-use crate::database::{Database, Rows};
+use crate::database::Ordered;
 use crate::error::StoreError;
 use crate::tables::Table;
-
-/// Something that is read in order too: the database as it is now, or a snapshot of it.
-pub(crate) trait Ordered: Rows {
-    /// An iterator over a table; it can not outlive what it reads.
-    fn raw_iterator(&self, table: Table, options: ReadOptions) -> Result<DBRawIterator<'_>, StoreError>;
-
-    /// Is there such a table? A store of an earlier release that is read only may lack one.
-    fn holds(&self, table: Table) -> bool;
-
-    /// Told of each key read.
-    fn has_read(&self, keys: u64);
-}
-
-impl Ordered for Database {
-    fn raw_iterator(&self, table: Table, options: ReadOptions) -> Result<DBRawIterator<'_>, StoreError> {
-        Ok(self.raw().raw_iterator_cf_opt(self.cf(table)?, options))
-    }
-
-    fn holds(&self, table: Table) -> bool {
-        self.cf(table).is_ok()
-    }
-
-    fn has_read(&self, _: u64) {}
-}
 
 /// Rows put and not written yet, by the fold's key.
 pub(crate) type Pending = BTreeMap<Box<[u8]>, Box<[u8]>>;

@@ -22,8 +22,8 @@ use verdict_merkle::{LeafIndex, TreeSize};
 use verdict_schemas::{SchemaRef, Timestamp};
 
 use super::flag::{encode_reference, read_reference};
-use super::fold_rows::Ordered;
 use super::rows::Batch;
+use crate::database::Ordered;
 use crate::database::Rows;
 use crate::error::StoreError;
 use crate::keys::log_prefix;

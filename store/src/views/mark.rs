@@ -14,9 +14,9 @@ use std::fmt;
 use rocksdb::ReadOptions;
 use verdict_merkle::TreeSize;
 
-use super::fold_rows::Ordered;
 use super::late::Turn;
 use crate::cut::LogCut;
+use crate::database::Ordered;
 use crate::database::Rows;
 use crate::error::StoreError;
 use crate::keys::log_prefix;

@@ -8,13 +8,13 @@ use rocksdb::ReadOptions;
 use verdict_schemas::Timestamp;
 
 use super::coverage::Coverage;
-use super::fold_rows::Ordered;
 use super::keys::{H16, h8, h16};
 use super::mark::ViewId;
 use super::rows::Batch;
 use super::source_rows::{SourceRows, WINDOW};
 use super::source_stats::{SourceStats, Spoke};
 use crate::database::Database;
+use crate::database::Ordered;
 use crate::error::StoreError;
 use crate::layout::Damaged;
 use crate::tables::Table;

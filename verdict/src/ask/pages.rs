@@ -7,7 +7,8 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::client::{Answer, Client};
+use crate::answer::Answer;
+use crate::client::Client;
 use crate::exit::Failure;
 
 /// The answers to one question, one after the other.

@@ -9,8 +9,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::token;
+use crate::answer::Answer;
 use crate::cli::KnownArgs;
-use crate::client::Answer;
 use crate::exit::Failure;
 use crate::faithful::{Members, one_line};
 use crate::output::{line, text};

@@ -1,8 +1,9 @@
 //! `verdict show` and `verdict events`: one thing, whole.
 
 use super::{Query, readable};
+use crate::answer::Answer;
 use crate::cli::{EventsArgs, KnownArgs, Output, ShowArgs, Shown};
-use crate::client::{Answer, Client};
+use crate::client::Client;
 use crate::exit::Failure;
 use crate::output::{json, json_line, must, table};
 

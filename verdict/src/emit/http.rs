@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::source::{Item, Items};
 use super::tally::{Refused, Tally};
+use crate::answer::Answer;
 use crate::cli::EmitArgs;
-use crate::client::{Answer, Client};
+use crate::client::Client;
 use crate::exit::Failure;
 use crate::faithful::{Members, lossy};
 

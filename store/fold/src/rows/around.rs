@@ -8,15 +8,31 @@ use std::rc::Rc;
 
 use foldhash::HashMap;
 
-use super::instance::{gave_and_cited, no_retirement_before, retired_at};
+use super::instance::{Gave, gave_and_cited, no_retirement_before, retired_at};
 use super::key::{Fields, Key, Tag, find};
 use super::mark::{cited_around, seen_around};
 use super::presence::{Ends, Standing, ends, presence};
-use super::read::MemberRow;
 use super::space::{Direction, OrderedRows, RowsError};
+use super::tally::{NOTHING, VersionId};
 use crate::DECISION_LEASE_MS;
 
 const WHAT: &str = "first observations";
+/// A member at a moment, by ids.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MemberRow {
+    pub(super) instance: u32,
+    /// By all facts up to the moment.
+    pub(super) ends: Ends,
+    pub(super) gave: Option<Gave>,
+    pub(super) labels: u32,
+}
+
+impl MemberRow {
+    pub(super) fn version(&self) -> VersionId {
+        self.gave.map_or(NOTHING, |gave| gave.version)
+    }
+}
+
 /// Instances whose ids differ by no more are read in one scan, over those between them.
 const NEAR: u32 = 4;
 

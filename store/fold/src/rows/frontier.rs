@@ -17,11 +17,10 @@ use verdict_schemas::Timestamp;
 use super::bound::latest_of_each;
 use super::given_up::GivenUp;
 use super::holder::{Now, SeatChange, apply};
-use super::key::{ALL, Fields, Key, Tag, find};
+use super::key::{ALL, Fields, Key, Tag, find, micros};
 use super::mark::{cited_around, seen_around};
 use super::present::{InSeries, Present};
 use super::space::{Corrupt, Direction, OrderedRows, OrderedRowsMut, RowsError};
-use super::write::micros;
 
 /// Changes of one moment, by series.
 pub(super) type Expiring = BTreeMap<u32, Vec<SeatChange>>;

@@ -30,6 +30,8 @@
 
 use std::ops::ControlFlow;
 
+use verdict_schemas::Timestamp;
+
 use super::space::{Corrupt, Direction, OrderedRows, RowsError};
 
 /// A cut that sees every row.
@@ -262,6 +264,17 @@ pub(super) fn collect<R: OrderedRows, T>(
         Ok(None)
     })?;
     Ok(all)
+}
+
+/// Microseconds since 1970.
+pub(super) fn micros(t: Timestamp) -> u64 {
+    // Never negative, by construction.
+    t.as_micros().unsigned_abs()
+}
+
+/// Back from microseconds; `None` past the year 9999.
+pub(super) fn instant(micros: u64) -> Option<Timestamp> {
+    i64::try_from(micros).ok().and_then(Timestamp::from_micros)
 }
 
 #[cfg(test)]

@@ -7,17 +7,14 @@ use std::sync::Arc;
 use foldhash::HashMap;
 use verdict_schemas::{Kind, Labels, Timestamp, Version};
 
-use super::around::Around;
+use super::around::{Around, MemberRow};
 use super::fact_row::{Entry, Fact, What, range};
 use super::frontier::{Place, first_observations, frontier_at};
-use super::instance::Gave;
-use super::key::collect;
+use super::key::{collect, instant, micros};
 use super::names;
-use super::presence::Ends;
 use super::scope::ScopeRef;
 use super::space::{OrderedRows, RowsError};
 use super::tally::{NOTHING, VersionId};
-use super::write::micros;
 use crate::{ActiveEntry, FactTime, Instance, Observation, Observed, RecordRef, SeriesKey, Understood};
 
 /// Moments remembered at a time: a question asks about its own and the frontier.
@@ -43,22 +40,6 @@ struct Named {
     series: HashMap<u32, SeriesKey>,
     versions: HashMap<u32, Version>,
     labels: HashMap<u32, Arc<Labels>>,
-}
-
-/// A member at a moment, by ids.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct MemberRow {
-    pub(super) instance: u32,
-    /// By all facts up to the moment.
-    pub(super) ends: Ends,
-    pub(super) gave: Option<Gave>,
-    pub(super) labels: u32,
-}
-
-impl MemberRow {
-    pub(super) fn version(&self) -> VersionId {
-        self.gave.map_or(NOTHING, |gave| gave.version)
-    }
 }
 
 /// A name met before, or read now.
@@ -267,9 +248,4 @@ impl<'r, R: OrderedRows> Cut<'r, R> {
             .filter(|member| t < member.ends.silent)
             .collect())
     }
-}
-
-/// Back from microseconds; `None` past the year 9999.
-pub(super) fn instant(micros: u64) -> Option<Timestamp> {
-    i64::try_from(micros).ok().and_then(Timestamp::from_micros)
 }

@@ -10,15 +10,15 @@ use std::ops::ControlFlow;
 
 use verdict_schemas::{Quorum, Timestamp, Version};
 
+use super::around::MemberRow;
 use super::bound::latest;
 use super::frontier::Place;
 use super::given_up::has_steps;
-use super::key::{Key, Tag};
-use super::read::{Cut, MemberRow, instant};
+use super::key::{Key, Tag, instant, micros};
+use super::read::Cut;
 use super::space::{Corrupt, OrderedRows, RowsError};
 use super::tail::{TailStep, tail};
 use super::tally::{Held, NOTHING, VersionId, held_by, holders, last_holders, tallies};
-use super::write::micros;
 use crate::{Counted, Member, SeriesHistory, SeriesKey, VersionRun, need};
 
 /// How the greatest f at or before a moment of a decision that cites a version is found (E17): in the index of decisions

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::read::MemberRow;
+use super::around::MemberRow;
 use super::space::Corrupt;
 use super::tally::{Held, Seat, Tally, VersionId};
 

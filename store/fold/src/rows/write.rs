@@ -6,6 +6,7 @@ use super::fact_row::{Entry, Fact, What};
 use super::frontier::Frontier;
 use super::given_up::CELLS;
 use super::instance::{counted_in, minute};
+use super::key::micros;
 use super::names::{Names, Recent, Space, name_instance, name_labels, name_series};
 use super::scope::ScopeRef;
 use super::space::{OrderedRowsMut, RowsError};
@@ -339,12 +340,6 @@ impl EnvironmentRows {
         };
         frontier.observe(rows, fact, new)
     }
-}
-
-/// Microseconds since 1970.
-pub(super) fn micros(t: Timestamp) -> u64 {
-    // Never negative, by construction.
-    t.as_micros().unsigned_abs()
 }
 
 #[cfg(test)]
