@@ -57,7 +57,7 @@ pub(crate) fn of_store(store: &Store) -> impl Fn() -> Result<(), String> + Send 
             Some(standing) if matches!(standing.state, State::Broken { .. }) => {
                 Err("the views of `_platform` are broken; the node's log says why".to_owned())
             }
-            Some(standing) if !standing.is_whole => Err(format!(
+            Some(standing) if !standing.is_caught_up => Err(format!(
                 "the views of `_platform` are being made: {} of {} records",
                 standing.made, standing.size
             )),

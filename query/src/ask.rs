@@ -139,13 +139,14 @@ impl<N: Answerable> Asking<N> {
         } else {
             vec![&platform]
         };
-        for log in &logs {
-            // Whatever is missing then is said when the cut is resolved.
-            let left = until.saturating_duration_since(Instant::now());
-            store.wait_visible(log, TreeSize(0), left).await;
-        }
         match &asked.wanted {
-            Wanted::Newest => {}
+            // What the node held when it was started is told again, if that takes no longer; else up to where views are.
+            Wanted::Newest => {
+                for log in &logs {
+                    let left = until.saturating_duration_since(Instant::now());
+                    store.wait_visible(log, TreeSize(0), left).await;
+                }
+            }
             Wanted::KnownAt(known_at) => wait_horizon(store, &logs, *known_at, until).await,
             // Too short a wait is answered when the cut is resolved.
             Wanted::Pinned(as_of) if readable && store.snapshot().log(log)?.is_some() => {
@@ -200,7 +201,8 @@ impl<N: Answerable> Asking<N> {
                 return Err(Problem::unknown_tenant(&log.to_string(), "read"));
             }
             let (asked, params) = asked?;
-            if let Some(problem) = unanswered {
+            // What is asked as of a time, or pinned, may be there already: the cut says.
+            if let (Wanted::Newest, Some(problem)) = (&asked.wanted, unanswered) {
                 return Err(problem);
             }
             let cut = Cut::resolve(&asked, &log, store, horizon, &snapshot)?;

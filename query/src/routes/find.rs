@@ -17,7 +17,7 @@ use verdict_schemas::{Body, EventId, Interpretation, RolloutId, TenantId, Timest
 use verdict_store::{Index, LogInfo, LogName, Order, Snapshot, TimeRange};
 
 use crate::ask::Asking;
-use crate::behind::{behind, broken};
+use crate::behind::broken;
 use crate::reply::Reply;
 use crate::routes::decisions::decision_of;
 use crate::state::QueryState;
@@ -79,7 +79,8 @@ pub(crate) async fn find(asking: Asking<NoLog>) -> Response {
             .map(|share| ask(&edge, &caller, &asked_for, share)),
     );
     let (here, there) = tokio::join!(here, there);
-    here.and_then(|here| Reply::json(&merged(here, there))).into_response()
+    here.and_then(|here| Reply::json(&merged(here, there, &caller)))
+        .into_response()
 }
 
 fn find_here(state: &QueryState, caller: &Principal, id: String) -> Answer<Document> {
@@ -93,7 +94,10 @@ fn find_here(state: &QueryState, caller: &Principal, id: String) -> Answer<Docum
     let snapshot = store.snapshot();
     let mut logs = snapshot.logs()?;
     logs.retain(|log| is_asked(&log.name));
-    let is_whole = |log: &&LogName| behind(store, log, true).is_none() && broken(store, log).is_none();
+    let is_whole = |log: &&LogName| {
+        let caught_up = store.standing(log).is_none_or(|standing| standing.is_caught_up);
+        caught_up && broken(store, log).is_none()
+    };
     logs.sort_by(|one, other| one.name.cmp(&other.name));
     let mut items = Vec::new();
     for log in &logs {
@@ -151,13 +155,18 @@ async fn ask(edge: &Edge, caller: &Principal, id: &str, share: Share) -> Result<
 }
 
 /// All that was found, each once: several nodes may hold a tenant.
-fn merged(mut here: Document, there: Vec<Result<Document, NotAsked>>) -> Document {
+fn merged(mut here: Document, there: Vec<Result<Document, NotAsked>>, caller: &Principal) -> Document {
+    // Another node is believed about what it holds, and about nothing else (A7).
+    let believed = |found: &Found| {
+        let tenant = TenantId::parse(&found.tenant).is_ok_and(|tenant| caller.may(Role::Read, &tenant));
+        tenant && found.href.starts_with(&format!("/v1/tenants/{}/", found.tenant))
+    };
     for answer in there {
         match answer {
             Ok(more) => {
                 here.complete &= more.complete;
                 here.known_at = here.known_at.min(more.known_at);
-                for found in more.items {
+                for found in more.items.into_iter().filter(believed) {
                     if !here.items.contains(&found) {
                         here.items.push(found);
                     }

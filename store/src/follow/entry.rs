@@ -79,6 +79,8 @@ pub(crate) struct Entry {
     pub(crate) size: TreeSize,
     /// How many it had when the store was opened.
     pub(crate) opened: TreeSize,
+    /// The rows of its first so many records were dropped once, and are made anew.
+    pub(crate) dropped: TreeSize,
     /// How far the rows are that questions read, and the second generation's.
     pub(crate) made: Generation,
     pub(crate) next: Option<Generation>,
@@ -254,7 +256,11 @@ impl Entry {
             state,
             size: self.size,
             made: self.made.mark.size,
-            is_whole: self.is_whole || self.broken.is_some(),
+            is_caught_up: self.is_whole || self.broken.is_some(),
+            is_whole: self.is_whole
+                || self.broken.is_some()
+                || self.made.mark.size > self.dropped
+                || self.dropped.0 == 0,
         }
     }
 

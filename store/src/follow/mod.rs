@@ -73,7 +73,8 @@ pub(crate) fn schedule<'l>(
     clock: &Clock,
     logs: impl Iterator<Item = &'l LogState>,
 ) -> Result<Schedule, StoreError> {
-    drop_other_versions(context)?;
+    let logs: Vec<&LogState> = logs.collect();
+    drop_other_versions(context, &logs)?;
     let rows = &*context.views;
     let schedule = Schedule::new(options, mark::last_view(rows)?);
     for log in logs {
@@ -84,14 +85,15 @@ pub(crate) fn schedule<'l>(
             let due = read::record(&*context.kept, log.id, LeafIndex(made.0))?;
             clock.set_behind(log.id, due.map(|due| due.recorded_time));
         }
-        schedule.enter(log, current, mark::generation(rows, log.id, Place::Next)?);
+        let next = mark::generation(rows, log.id, Place::Next)?;
+        schedule.enter(log, (current, next), mark::dropped(rows, log.id)?);
     }
     Ok(schedule)
 }
 
 /// Drops rows that another version of the views made: they can not be read. They are made anew, and nothing is answered of
 /// a log before that ([`Standing::is_whole`]).
-fn drop_other_versions(context: &Context) -> Result<(), StoreError> {
+fn drop_other_versions(context: &Context, logs: &[&LogState]) -> Result<(), StoreError> {
     let views = &context.views;
     let version = views.row(Table::Mark, VERSION_KEY)?.map(|row| row.to_vec());
     if version.as_deref() == Some(&VERSION.to_be_bytes()[..]) {
@@ -107,7 +109,11 @@ fn drop_other_versions(context: &Context) -> Result<(), StoreError> {
     for table in Table::VIEWS {
         write.delete_range_cf(views.cf(*table)?, Vec::new(), vec![u8::MAX; 64]);
     }
-    write.put_cf(views.cf(Table::Mark)?, VERSION_KEY, VERSION.to_be_bytes());
+    let marks = views.cf(Table::Mark)?;
+    write.put_cf(marks, VERSION_KEY, VERSION.to_be_bytes());
+    for log in logs {
+        mark::put_dropped(&mut write, marks, log.id, log.size);
+    }
     views.write_views(write)
 }
 

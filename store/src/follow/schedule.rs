@@ -54,13 +54,20 @@ impl Schedule {
     }
 
     /// Takes a log in that was there when the store was opened.
-    pub(crate) fn enter(&self, log: &LogState, current: Option<Generation>, next: Option<Generation>) {
+    /// The rows of its first so many records were dropped once.
+    pub(crate) fn enter(
+        &self,
+        log: &LogState,
+        (current, next): (Option<Generation>, Option<Generation>),
+        dropped: TreeSize,
+    ) {
         let mut work = self.state.lock();
         let made = current.unwrap_or_else(|| work.nothing());
         let wants_rebuild = next.is_some();
         work.begin(log.id, &log.name, (made, next), self.most_records);
         if let Some(entry) = work.logs.get_mut(&log.id) {
             (entry.size, entry.opened) = (log.size, log.size);
+            entry.dropped = dropped;
             entry.is_whole = false;
             entry.wants_rebuild = wants_rebuild;
         }
@@ -257,8 +264,8 @@ impl Schedule {
         self.rounds.subscribe()
     }
 
-    /// Waits until the rows of a log are made up to `size`, and all that it held at open; `false` if they are not within
-    /// `timeout`, or will not be for now.
+    /// Waits until the rows of a log are made up to `size`, or, of 0, of all that it held when the store was opened; `false` if
+    /// they are not within `timeout`, or will not be for now.
     pub(crate) async fn wait(&self, log: &LogName, size: TreeSize, timeout: Duration) -> bool {
         let mut rounds = self.subscribe();
         let seen = async {
@@ -266,7 +273,8 @@ impl Schedule {
             loop {
                 match self.standing(log) {
                     None if size.0 == 0 => return true,
-                    Some(standing) if standing.made >= size && standing.is_whole => return true,
+                    Some(standing) if size.0 > 0 && standing.made >= size => return true,
+                    Some(standing) if size.0 == 0 && standing.is_caught_up => return true,
                     Some(Standing {
                         state: State::Broken { .. },
                         ..

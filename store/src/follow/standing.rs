@@ -35,9 +35,11 @@ pub struct Standing {
     pub size: TreeSize,
     /// Of how many of them they are made.
     pub made: TreeSize,
-    /// Were they made of everything that the log held when the store was opened? Before that nothing is answered: the node
-    /// may have answered more before.
+    /// Is there more than what rows of another version held? Before that they are half of what was there, and what holds now
+    /// is not answered from them. (Views that lag for another reason are answered from, up to where they are.)
     pub is_whole: bool,
+    /// Are they made of all that the log held when the store was opened?
+    pub is_caught_up: bool,
 }
 
 impl Standing {

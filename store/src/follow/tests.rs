@@ -151,7 +151,7 @@ fn it_follows_and_says_how_far_it_is() {
     );
     assert_eq!(node.store.standing(&name("other")), None);
     let node = node.reopen();
-    node.wait_until(|all| all.following == 1 && all.unanswered == 0);
+    node.wait_until(|all| all.following == 1 && all.behind == 0);
     assert_eq!(node.found("acme"), 50);
     node.assert_clean();
 }
@@ -175,7 +175,7 @@ fn a_record_that_breaks_the_code_of_a_view_is_flagged_and_passed_over() {
     // It never stops an opening; and a release that can makes rows of it.
     let id = node.id();
     let node = node.reopen();
-    node.wait_until(|all| all.unanswered == 0);
+    node.wait_until(|all| all.behind == 0);
     assert_eq!(node.found("acme"), 59);
     disarm(id);
     node.runtime.block_on(node.store.rebuild_views()).unwrap();
@@ -220,7 +220,7 @@ fn broken_views_are_gone_on_with_at_the_next_opening() {
     node.wait_until(|all| all.broken == 1);
     disarm(id);
     let node = node.reopen();
-    node.wait_until(|all| all.broken == 0 && all.unanswered == 0);
+    node.wait_until(|all| all.broken == 0 && all.behind == 0);
     assert_eq!(node.found("acme"), 20);
     node.assert_clean();
 }
@@ -267,7 +267,7 @@ fn killed_at_any_point_it_goes_on_where_it_was() {
         let rebuilt = node.store.shared().schedule.rebuild(&[name("acme")]);
         let killed = node.killed();
         drop(rebuilt);
-        killed.wait_until(|all| all.rebuilding == 0 && all.unanswered == 0 && all.behind == 0);
+        killed.wait_until(|all| all.rebuilding == 0 && all.behind == 0);
         assert_eq!(killed.found("acme") as u64, 310 + round * 10);
         node = killed;
     }
@@ -292,7 +292,7 @@ fn views_of_another_version_are_made_again_while_records_come() {
     let store = Store::open(folder.path(), options()).unwrap();
     let node = Node { folder, store, runtime };
     assert!(node.append("acme", 200..210).visible);
-    node.wait_until(|all| all.following == 1 && all.unanswered == 0);
+    node.wait_until(|all| all.following == 1 && all.behind == 0);
     assert_eq!(node.found("acme"), 210);
     node.assert_clean();
 }

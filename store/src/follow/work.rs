@@ -85,6 +85,7 @@ impl Work {
             name: name.clone(),
             size: TreeSize(0),
             opened: TreeSize(0),
+            dropped: TreeSize(0),
             made,
             next,
             is_whole: true,

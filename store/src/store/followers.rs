@@ -45,8 +45,8 @@ impl Store {
         Ok(())
     }
 
-    /// Waits until the views of a log are made up to `size`, and of all that it held when the store was opened; `false` if
-    /// they are not within `timeout`, or will not be for now.
+    /// Waits until the views of a log are made up to `size`, or, of 0, of all that it held when the store was opened; `false`
+    /// if they are not within `timeout`, or will not be for now.
     pub async fn wait_visible(&self, log: &LogName, size: TreeSize, timeout: Duration) -> bool {
         self.open.shared.schedule.wait(log, size, timeout).await
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! v_mark   log u32          view u32 | size u64 [ | events u64 | late u64 | time u64 | chain 32 bytes ]     what questions read
 //!          log u32 | `n`    the same, of a second generation that is being made beside it
+//!          log u32 | `d`    size u64: so many records the log had when rows of another version were dropped
 //!          `version`        the views' own version, u32
 //! ```
 //!
@@ -11,7 +12,7 @@
 
 use std::fmt;
 
-use rocksdb::ReadOptions;
+use rocksdb::{ColumnFamily, ReadOptions, WriteBatch};
 use verdict_merkle::TreeSize;
 
 use super::late::Turn;
@@ -26,6 +27,9 @@ use crate::tables::Table;
 
 /// Key of the version number; a log's key has four bytes, or five.
 pub(crate) const VERSION_KEY: &[u8] = b"version";
+
+/// Behind a log's number: the row that says what was dropped.
+const DROPPED: u8 = b'd';
 
 /// The number of one generation of the rows of one log: what their keys begin with. It is this store's own, and given
 /// again only after no row of it is left.
@@ -129,13 +133,34 @@ pub(crate) fn generation(rows: &impl Rows, log: LogId, place: Place) -> Result<O
         .transpose()
 }
 
+fn dropped_key(log: LogId) -> Vec<u8> {
+    let mut key = log_prefix(log).to_vec();
+    key.push(DROPPED);
+    key
+}
+
+/// Notes that the rows of a log were dropped when it had so many records.
+pub(crate) fn put_dropped(write: &mut WriteBatch, marks: &ColumnFamily, log: LogId, size: TreeSize) {
+    write.put_cf(marks, dropped_key(log), size.0.to_be_bytes());
+}
+
+/// How many records a log had when its rows were dropped last; 0 where they never were.
+pub(crate) fn dropped(rows: &impl Rows, log: LogId) -> Result<TreeSize, StoreError> {
+    let row = rows.row(Table::Mark, &dropped_key(log))?;
+    row.map_or(Ok(TreeSize(0)), |row| {
+        let size = row[..].try_into().map(u64::from_be_bytes);
+        size.map(TreeSize)
+            .map_err(|_| damaged(Damaged("a size has eight bytes")))
+    })
+}
+
 /// The greatest number given to any generation.
 pub(crate) fn last_view(rows: &impl Ordered) -> Result<ViewId, StoreError> {
     let mut last = ViewId::NONE;
     let mut found = rows.raw_iterator(Table::Mark, ReadOptions::default())?;
     found.seek_to_first();
     while let Some((key, row)) = found.item() {
-        if key != VERSION_KEY {
+        if key != VERSION_KEY && key.get(4) != Some(&DROPPED) {
             last = last.max(Generation::decode(row).map_err(damaged)?.view);
         }
         found.next();

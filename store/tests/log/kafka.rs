@@ -276,7 +276,7 @@ fn an_emitters_clock_never_becomes_the_logs() {
 
 /// Until rows are made of everything that the store held when it was opened.
 fn wait_whole(store: &Store) {
-    while store.followers().unanswered > 0 {
+    while store.followers().behind > 0 {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
