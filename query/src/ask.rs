@@ -122,7 +122,8 @@ impl<N: Answerable> Asking<N> {
             let partition = self.partition(log, position.partition)?;
             let left = until.saturating_duration_since(Instant::now());
             let known = store.wait_position(&partition, position.offset, left).await;
-            if !(known && wait_for_all(store, log, until).await) {
+            // How far a log is, only whoever may read it waits for.
+            if !known || (readable && !wait_for_all(store, log, until).await) {
                 let detail = format!(
                     "offset {} of partition {} is not visible here yet",
                     position.offset, position.partition

@@ -1,19 +1,20 @@
 //! What is said where the views of a log do not hold what an answer needs.
 //!
-//! A cut is never made smaller than what was asked for without a word (A6): until the rows of a log are made of everything
-//! that it held when the node was started, and of what is pinned, the question is answered 503, with how far they are. Where
-//! they can not be made, it is answered from before the record that they broke at, and every answer says so in a header: no
-//! body does, for a body is a function of the cut.
+//! A cut is never made smaller than what was asked for without a word (A6): a time, or what is pinned, that the views have not
+//! come to is answered 503, with how far they are; so is a question about now, as long as rows that another version made are
+//! not made anew. Views that lag otherwise are answered from up to where both logs are whole, which `known_at` says. Where rows
+//! can not be made, that is before the record that they broke at, and every answer says so in a header: no body does, for a
+//! body is a function of the cut.
 
 use tokio::time::Instant;
 use verdict_edge::{Code, Problem};
 use verdict_store::{LogName, State, Store};
 
-/// The problem of a question about a log whose views do not hold it; `None` where they do. `at_start`: is it enough that they
-/// hold what the log held when the node was started?
-pub(crate) fn behind(store: &Store, log: &LogName, at_start: bool) -> Option<Problem> {
+/// The problem of a question about a log whose views do not hold it; `None` where they do. `anew`: is it enough that what
+/// another version held is made anew?
+pub(crate) fn behind(store: &Store, log: &LogName, anew: bool) -> Option<Problem> {
     let standing = store.standing(log)?;
-    let is_behind = if at_start {
+    let is_behind = if anew {
         !standing.is_whole
     } else {
         standing.made < standing.size

@@ -28,13 +28,21 @@ pub(crate) fn fail_point(_store: uuid::Uuid, _place: &'static str) {}
 #[cfg(not(test))]
 pub(crate) fn fail_point_at(_store: uuid::Uuid, _place: &'static str, _index: u64) {}
 
+/// A place in which tests have work fail that does not panic.
+#[cfg(not(test))]
+pub(crate) fn fail_at(_store: uuid::Uuid, _place: impl FnOnce() -> String) -> Result<(), StoreError> {
+    Ok(())
+}
+
 #[cfg(test)]
-pub(crate) use self::failing::{fail_point, fail_point_at};
+pub(crate) use self::failing::{fail_at, fail_point, fail_point_at};
 
 #[cfg(test)]
 pub(crate) mod failing {
     use parking_lot::Mutex;
     use uuid::Uuid;
+
+    use crate::error::StoreError;
 
     /// Store, place, and the record if it is one record that it fails at.
     type Armed = (Uuid, &'static str, Option<u64>);
@@ -56,12 +64,16 @@ pub(crate) mod failing {
         ARMED.lock().retain(|(armed, ..)| *armed != store);
     }
 
-    /// Does that place fail?
-    pub(crate) fn is_armed(store: Uuid, place: &str) -> bool {
-        ARMED
+    pub(crate) fn fail_at(store: Uuid, place: impl FnOnce() -> String) -> Result<(), StoreError> {
+        let place = place();
+        if ARMED
             .lock()
             .iter()
             .any(|(of, armed, _)| *of == store && *armed == place)
+        {
+            return Err(StoreError::Views("as the test wants".to_owned()));
+        }
+        Ok(())
     }
 
     pub(crate) fn fail_point(store: Uuid, place: &'static str) {

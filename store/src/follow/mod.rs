@@ -30,6 +30,7 @@
 //! ```
 //!
 //! - A log is worked at by one worker at a time, in slices bounded by time: so no log waits for the end of another's work.
+//! - What a log held when the store was opened is made when nothing newer waits, `_platform`'s first of all.
 //! - A log whose records cost much goes to the heavy lane, which the first worker never takes from: the worst of tenants
 //!   share what is left, and never hold all of it.
 //! - A record that makes the code of a view panic is flagged and passed over. A log whose rows can not be made is *broken*

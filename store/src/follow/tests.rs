@@ -210,6 +210,45 @@ fn a_log_whose_views_are_broken_takes_records_and_holds_up_no_other() {
 }
 
 #[test]
+fn rows_that_could_not_be_written_are_not_told_of() {
+    let node = Node::new();
+    node.append("acme", 0..10);
+    let before = node.store.horizon(&[&name("acme")]);
+    let id = node.id();
+    arm(id, "write");
+    assert!(!node.append("acme", 10..20).visible, "durable, and not visible");
+    while node.store.node_info().unwrap().not_writable.is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    disarm(id);
+    let node = node.reopen();
+    node.wait_until(|all| all.behind == 0);
+    assert_eq!(node.found("acme"), 20);
+    assert!(node.store.horizon(&[&name("acme")]) > before);
+    node.assert_clean();
+}
+
+#[test]
+fn what_stands_still_after_a_write_that_failed_is_where_it_was() {
+    let node = Node::new();
+    node.append("acme", 0..10);
+    arm(node.id(), "write");
+    node.append("acme", 10..20);
+    // The worker gives its slice back after it has told that nothing more becomes visible.
+    let recorded = node
+        .store
+        .snapshot()
+        .recorded_time(crate::LogId(0), TreeSize(11))
+        .unwrap()
+        .unwrap();
+    for _ in 0..20 {
+        assert_eq!(node.store.standing(&name("acme")).unwrap().made, TreeSize(10));
+        assert!(node.store.horizon(&[&name("acme")]) < recorded);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn broken_views_are_gone_on_with_at_the_next_opening() {
     let node = Node::new();
     node.append("acme", 0..10);

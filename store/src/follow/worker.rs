@@ -7,10 +7,9 @@ use rocksdb::WriteBatch;
 
 use super::entry::{Lane, Task};
 use super::generation;
-use super::job::Job;
+use super::job::{Done, Job};
 use crate::error::StoreError;
-use crate::guard::{fail_point, guarded};
-use crate::names::LogName;
+use crate::guard::{fail_at, fail_point, guarded};
 use crate::shared::Shared;
 use crate::views::context::{Budget, Context};
 use crate::views::late;
@@ -60,10 +59,12 @@ fn slices(shared: &Shared, batch: &mut Batch, mut jobs: Vec<Job>) -> Vec<Job> {
         job.done.took = slice_begun.elapsed();
     }
     let durable = jobs.iter().any(Job::has_news);
-    let written = write(context, batch, durable);
+    let failing = fail_at(shared.id, || "write".to_owned());
+    let written = failing.and_then(|()| write(context, batch, durable));
     if let Err(error) = written {
         batch.clear();
         shared.stop_views(&error);
+        jobs.iter_mut().for_each(|job| job.was_not_written(context));
         return jobs;
     }
     for job in &mut jobs {
@@ -90,20 +91,6 @@ fn write(context: &Context, batch: &mut Batch, durable: bool) -> Result<(), Stor
     }
 }
 
-/// A place in which tests have the rows of a log fail.
-#[cfg(not(test))]
-fn fail_to_make(_: &Shared, _: &LogName) -> Result<(), StoreError> {
-    Ok(())
-}
-
-#[cfg(test)]
-fn fail_to_make(shared: &Shared, log: &LogName) -> Result<(), StoreError> {
-    if crate::guard::failing::is_armed(shared.id, &format!("broken {log}")) {
-        return Err(StoreError::Views("as the test wants".to_owned()));
-    }
-    Ok(())
-}
-
 impl Job {
     fn time(&self) -> Duration {
         match self.lane {
@@ -116,7 +103,7 @@ impl Job {
     /// Makes the rows of the slice.
     fn make(&mut self, shared: &Shared, batch: &mut Batch, budget: &Budget) -> Result<(), StoreError> {
         let context = &shared.context;
-        fail_to_make(shared, &self.makers.current.name)?;
+        fail_at(shared.id, || format!("broken {}", self.makers.current.name))?;
         match self.task {
             Task::Follow => {
                 let maker = &mut self.makers.current;
@@ -182,6 +169,17 @@ impl Job {
         self.done.offered = self.done.taken;
         self.done.passed_over = true;
         Ok(())
+    }
+
+    /// The rows of the slice were not written: nothing is visible beyond what was before, nor told to be.
+    fn was_not_written(&mut self, context: &Context) {
+        self.done = Done::default();
+        let makers = &mut self.makers;
+        for maker in [Some(&mut makers.current), makers.next.as_mut()].into_iter().flatten() {
+            if let Err(error) = maker.forget(context) {
+                tracing::error!(log = %maker.name, %error, "it can not be read how far the views are");
+            }
+        }
     }
 
     /// The rows can not be made.

@@ -56,7 +56,7 @@ pub(crate) enum ViewsAuditError {
 }
 
 /// Builds the views of every log in a database of its own in `scratch`, and compares them with those kept, up to the
-/// watermark of each log: what lies behind it is made at the next opening.
+/// mark of each log: what lies behind it is made later.
 ///
 /// # Errors
 /// When records or rows can not be read, or the scratch space not be written.
