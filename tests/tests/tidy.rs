@@ -39,7 +39,6 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
             "verdict-edge",
             "verdict-ingest",
             "verdict-query",
-            "verdict-fold",
         ],
     ),
 ];
@@ -119,6 +118,56 @@ fn the_arrows_are_as_drawn() {
             );
         }
     }
+}
+
+/// A dependency that only this package's manifest needs, to agree with the others on features (the manifest says why).
+const FOR_FEATURES: &[(&str, &str)] = &[("tests", "proptest")];
+
+#[test]
+fn no_dependency_is_unused() {
+    let code = rust_files();
+    let mut wrong = Vec::new();
+    for member in manifest(".")["workspace"]["members"].as_array().unwrap() {
+        let directory = member.as_str().unwrap();
+        let nested = |path: &str| {
+            ["store/merkle/", "store/fold/"]
+                .iter()
+                .any(|n| directory == "store" && path.starts_with(n))
+        };
+        let of = |shipped: bool| -> String {
+            let own = code
+                .iter()
+                .filter(|(path, _)| path.starts_with(&format!("{directory}/")) && !nested(path));
+            own.filter(|(path, _)| !shipped || path.contains("/src/") || directory == "tests")
+                .map(|(_, text)| text.as_str())
+                .collect()
+        };
+        let names = |text: &str, dependency: &str| {
+            let name = dependency.replace('-', "_");
+            text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .any(|word| word == name)
+        };
+        let manifest = manifest(directory);
+        let table = |name: &str| {
+            manifest
+                .get(name)
+                .and_then(toml::Value::as_table)
+                .cloned()
+                .unwrap_or_default()
+        };
+        for (section, shipped) in [("dependencies", true), ("dev-dependencies", false)] {
+            for dependency in table(section).keys() {
+                if !names(&of(shipped), dependency) && !FOR_FEATURES.contains(&(directory, dependency)) {
+                    wrong.push(format!("{directory}: {dependency} in [{section}]"));
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "named in a manifest, and nowhere in the code: {}",
+        wrong.join(", ")
+    );
 }
 
 #[test]
