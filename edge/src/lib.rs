@@ -36,7 +36,7 @@ pub use accept::Accept;
 pub use health::opening;
 pub use metrics::Metrics;
 pub use need::{Admitted, Answerable, AnyLog, Need, NoLog, Policies, Reporting, Sending, Tenant, caller};
-pub use owners::{Holder, Owners, Share};
+pub use owners::{Holder, Owners, Part, Share};
 pub use params::{CUT, ID, LIST, Params};
 pub use partition::partition_of;
 pub use peers::{Peers, Sent};

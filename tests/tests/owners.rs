@@ -341,6 +341,14 @@ async fn without_kafka_tenants_are_named_and_nodes_that_disagree_say_so() -> Res
     assert_eq!(kept["principal"], "opa", "{kept}");
     let found = first.get_json("/v1/find?id=opa-decision-1").await?;
     assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{found}");
+    // Nobody has looked for it in globex.
+    let unseen = &found["not_asked"];
+    assert_eq!(
+        (&found["complete"], &unseen[0]["tenants"]),
+        (&json!(false), &json!(["globex"])),
+        "{found}"
+    );
+    assert_eq!(unseen.as_array().map(Vec::len), Some(1), "{found}");
 
     // Events are sent where they are kept; a sender goes there himself.
     let path = "/v1/tenants/acme/events";
