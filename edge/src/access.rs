@@ -13,8 +13,7 @@
 //! A7: what a caller may not read, it can not tell from what does not exist.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -143,31 +142,21 @@ impl Principal {
     }
 }
 
-/// The tokens of a server.
+/// The tokens of a server. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Access {
-    by_digest: Option<Arc<HashMap<[u8; 32], Principal>>>,
+    by_digest: Option<Arc<RwLock<Tokens>>>,
 }
+
+type Tokens = HashMap<[u8; 32], Principal>;
 
 /// Why a token file can not be used. The message names the token and the field.
 #[derive(Debug, thiserror::Error)]
-pub enum AccessError {
-    /// It can not be read.
-    #[error("cannot read the token file `{path}`: {source}")]
-    Unreadable {
-        /// Path.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is not the TOML expected; the message carries line and column.
-    #[error("the token file `{path}` is not as expected: {reason}")]
-    Syntax {
-        /// Path.
-        path: String,
-        /// Line, column and rule.
-        reason: String,
-    },
+#[error("the token file `{path}` is not as expected: {reason}")]
+pub struct AccessError {
+    path: String,
+    /// Line, column and rule.
+    reason: String,
 }
 
 #[derive(Deserialize)]
@@ -197,22 +186,17 @@ impl Access {
         self.by_digest.is_none()
     }
 
-    /// Reads a token file.
+    /// Reads the text of a token file; `path` is what messages call it.
     ///
     /// # Errors
-    /// [`AccessError`] when it is not readable, names no token, or an unknown field, role, tenant, a digest that is none, or
-    /// the digest of nothing, which every caller that sends `Bearer` alone would have.
-    pub fn read(path: &Path) -> Result<Self, AccessError> {
-        let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| AccessError::Unreadable {
-            path: shown.clone(),
-            source,
-        })?;
-        let wrong = |reason: String| AccessError::Syntax {
-            path: shown.clone(),
+    /// [`AccessError`] when it names no token, or an unknown field, role, tenant, a digest that is none, or the digest of
+    /// nothing, which every caller that sends `Bearer` alone would have.
+    pub fn parse(text: &str, path: &str) -> Result<Self, AccessError> {
+        let wrong = |reason: String| AccessError {
+            path: path.to_owned(),
             reason,
         };
-        let file: TokenFile = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        let file: TokenFile = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
         if file.token.is_empty() {
             return Err(wrong(
                 "it names no token, from line 1 to its end, so nobody could do anything".to_owned(),
@@ -243,8 +227,20 @@ impl Access {
             }
         }
         Ok(Self {
-            by_digest: Some(Arc::new(by_digest)),
+            by_digest: Some(Arc::new(RwLock::new(by_digest))),
         })
+    }
+
+    /// Lets in from now on whom `new` would, here and in every clone; gives how many tokens there are. What was let in before
+    /// is answered. An open server stays open: whether there are tokens at all is decided at the start.
+    pub fn replace(&self, new: Self) -> usize {
+        let (Some(here), Some(new)) = (&self.by_digest, new.by_digest) else {
+            return 0;
+        };
+        let new = std::mem::take(&mut *new.write().unwrap_or_else(PoisonError::into_inner));
+        let mut here = here.write().unwrap_or_else(PoisonError::into_inner);
+        *here = new;
+        here.len()
     }
 
     /// The caller behind the value of an `Authorization` header. Looks up by digest, so that no comparison depends on
@@ -258,6 +254,7 @@ impl Access {
             return None;
         }
         let digest: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
+        let by_digest = by_digest.read().unwrap_or_else(PoisonError::into_inner);
         by_digest.get(&digest).cloned()
     }
 }
@@ -279,10 +276,22 @@ mod tests {
     use super::*;
 
     fn file(text: &str) -> Result<Access, AccessError> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("tokens.toml");
-        std::fs::write(&path, text).unwrap();
-        Access::read(&path)
+        Access::parse(text, "tokens.toml")
+    }
+
+    #[test]
+    fn tokens_are_replaced_in_every_clone_and_a_server_with_tokens_is_never_open() {
+        let one = |secret: &[u8]| {
+            let digest = hex::encode(Sha256::digest(secret));
+            let entry = format!("[[token]]\nname = 'e'\nsha256 = '{digest}'\ntenants = ['acme']\nroles = ['read']\n");
+            file(&entry).unwrap()
+        };
+        let access = one(b"old");
+        let clone = access.clone();
+        assert_eq!(access.replace(one(b"new")), 1);
+        assert!(clone.authenticate(Some("Bearer old")).is_none() && clone.authenticate(Some("Bearer new")).is_some());
+        assert_eq!(access.replace(Access::open()), 0);
+        assert!(clone.authenticate(None).is_none() && clone.authenticate(Some("Bearer new")).is_some());
     }
 
     #[test]

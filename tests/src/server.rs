@@ -126,6 +126,14 @@ impl Server {
         Ok(())
     }
 
+    /// Sends it a signal, such as `HUP`.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub async fn signal(&self, name: &str) -> Result<()> {
+        self.program.signal(name).await
+    }
+
     /// Waits until `/readyz` answers 200.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The command line, as `clap` reads it. What each command does is in the module of its name.
 
 mod questions;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::questions::*;
+pub(crate) use self::tokens::*;
 
 /// What was allowed, under which policy, and can you prove it?
 #[derive(Parser, Debug)]
@@ -33,6 +35,9 @@ pub(crate) enum Command {
     /// Kafka topics.
     #[command(subcommand)]
     Topics(TopicsCommand),
+    /// Tokens: make one, list or revoke those of a token file.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Which policy was effective at a moment?
     Effective(EffectiveArgs),
     /// Every run of one policy: which version, in which state, from when to when.
@@ -97,6 +102,7 @@ impl Command {
             Self::Serve(_)
             | Self::Demo(_)
             | Self::Topics(_)
+            | Self::Token(_)
             | Self::Audit(_)
             | Self::Config
             | Self::Completions { .. }

@@ -16,6 +16,7 @@ mod manual;
 mod output;
 mod serve;
 mod times;
+mod tokens;
 mod topics;
 mod visible;
 
@@ -84,6 +85,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Show(args) => ask::show(&args).await,
         Command::Find(args) => ask::find(&args).await,
         Command::Audit(args) => audit::run(&args),
+        Command::Token(command) => tokens::run(&command),
         Command::Config => output::own(config::DOCUMENTED),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { command } => manual::page(command.as_deref()),

@@ -8,11 +8,12 @@ mod log;
 mod metrics;
 mod opening;
 mod owners;
+mod reload;
 mod tls;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ pub(crate) struct Running {
 
 /// Starts everything that `config` asks for.
 pub(crate) async fn start(config: Config) -> Result<Running, Failure> {
+    reload::outlive_hangups();
     let access = access(&config)?;
     if !config.has_kafka()
         && (!config.kafka.properties.is_empty() || config.kafka.registry.is_some() || !config.kafka.schemas.is_empty())
@@ -183,7 +185,7 @@ fn access(config: &Config) -> Result<Access, Failure> {
                 config.listen
             )))
         }
-        Some(path) => Access::read(path).map_err(|e| Failure::Usage(sentence(e))),
+        Some(path) => watched_tokens(path),
         None if config.listen.ip().is_loopback() => {
             tracing::warn!("no token file: every caller on this machine may read and write everything");
             Ok(Access::open())
@@ -195,6 +197,21 @@ fn access(config: &Config) -> Result<Access, Failure> {
             config.listen.port()
         ))),
     }
+}
+
+/// The tokens of a file, which is read again when it changes.
+fn watched_tokens(path: &Path) -> Result<Access, Failure> {
+    let (path, shown) = (path.to_owned(), path.display().to_string());
+    let read = move || std::fs::read_to_string(&path).map_err(|e| format!("cannot read `{}`: {e}", path.display()));
+    let text = read().map_err(|e| Failure::Usage(format!("token file: {e}")))?;
+    let access = Access::parse(&text, &shown).map_err(|e| Failure::Usage(sentence(e)))?;
+    let using = access.clone();
+    reload::watch("token file", text, read, move |text| {
+        let tokens = using.replace(Access::parse(text, &shown).map_err(sentence)?);
+        tracing::info!(tokens, "requests from now on are let in by the new token file");
+        Ok(())
+    });
+    Ok(access)
 }
 
 async fn open_store(config: &Config, kafka: Option<KafkaSettings>) -> Result<Store, Failure> {

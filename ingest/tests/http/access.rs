@@ -24,10 +24,7 @@ fn tokens() -> Access {
             )
         })
         .collect();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tokens.toml");
-    std::fs::write(&path, tokens).unwrap();
-    Access::read(&path).unwrap()
+    Access::parse(&tokens, "tokens.toml").unwrap()
 }
 
 fn node() -> Node {

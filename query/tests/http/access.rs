@@ -16,15 +16,13 @@ async fn node() -> Node {
         let digest = hex::encode(Sha256::digest(name.as_bytes()));
         format!("[[token]]\nname = '{name}'\nsha256 = '{digest}'\ntenants = ['{tenants}']\nroles = ['{role}']\n")
     };
-    let file = tempfile::NamedTempFile::new().unwrap();
     let tokens = [
         token("one", "acme", "read"),
         token("all", "*", "admin"),
         token("emitter", "acme", "emit"),
     ]
     .concat();
-    std::fs::write(file.path(), tokens).unwrap();
-    let access = Access::read(file.path()).unwrap();
+    let access = Access::parse(&tokens, "tokens.toml").unwrap();
     let owners = BTreeMap::from([(TenantId::parse("elsewhere").unwrap(), "https://b.example".to_owned())]);
     let node = Node::with(access, move |edge| edge.with_owners(Owners::of_tenants(owners.clone())));
     node.append(&[

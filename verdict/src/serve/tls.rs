@@ -1,25 +1,18 @@
-//! Certificates: read from files, and read again when those change.
-//!
-//! Certificates live for weeks or hours, nodes for longer. The files are compared every few seconds by what they hold, not by
-//! their times (a mounted secret is a link that is turned), and at SIGHUP. What can not be used is told of, and the node goes on
-//! with what it had: a certificate and its key are two files, and are seen half replaced.
+//! Certificates: read from files, and read again when those change. A certificate and its key are two files, and are seen half
+//! replaced; until they go together again, those before stay in use.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum_server::tls_rustls::RustlsConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::TlsConfig;
 use crate::exit::Failure;
-
-/// How often the files are compared.
-const COMPARED_EVERY: Duration = Duration::from_secs(2);
+use crate::serve::reload;
 
 /// What the listener speaks, in the order in which it prefers it.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -64,44 +57,18 @@ impl TlsFiles {
         let wrong = |reason| Failure::Usage(format!("TLS: {reason}"));
         let contents = self.read().map_err(wrong)?;
         let config = RustlsConfig::from_config(self.config(&contents).map_err(wrong)?);
-        tokio::spawn(self.watch(config.clone(), contents));
+        let (using, files) = (config.clone(), self.clone());
+        reload::watch(
+            "TLS files",
+            contents,
+            move || files.read(),
+            move |contents| {
+                using.reload_from_config(self.config(contents)?);
+                tracing::info!(cert = %self.cert.display(), "connections from now on get the new certificate");
+                Ok(())
+            },
+        );
         Ok(config)
-    }
-
-    async fn watch(self, config: RustlsConfig, mut tried: Contents) {
-        let mut hangup = signal(SignalKind::hangup()).ok();
-        let mut last_failure = String::new();
-        loop {
-            let told = async {
-                match &mut hangup {
-                    Some(hangup) => hangup.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
-            // Of either, and what woke it does not matter.
-            let _woken = tokio::time::timeout(COMPARED_EVERY, told).await;
-            let outcome = match self.read() {
-                Ok(now) if now == tried => continue,
-                Ok(now) => {
-                    let made = self.config(&now);
-                    tried = now;
-                    made
-                }
-                Err(reason) => Err(reason),
-            };
-            match outcome {
-                Ok(made) => {
-                    config.reload_from_config(made);
-                    last_failure.clear();
-                    tracing::info!(cert = %self.cert.display(), "connections from now on get the new certificate");
-                }
-                Err(reason) if reason == last_failure => {}
-                Err(reason) => {
-                    tracing::error!(%reason, "the new TLS files can not be used: those before stay in use");
-                    last_failure = reason;
-                }
-            }
-        }
     }
 
     fn read(&self) -> Result<Contents, String> {
