@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
 use verdict_schemas::TenantId;
 use verdict_store::LogName;
 
@@ -45,8 +46,18 @@ pub enum Holder<'a> {
 pub struct Share {
     /// Its base URL; `None` where none is known.
     pub owner: Option<String>,
-    /// Which partitions, as `0-3,7`; `None` where single tenants are named.
-    pub partitions: Option<String>,
+    /// What it holds.
+    pub part: Part,
+}
+
+/// A part of all logs. Nodes tell each other in it what they do not hold.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Partitions, in order.
+    Partitions(Vec<u32>),
+    /// Single tenants, in order.
+    Tenants(Vec<TenantId>),
 }
 
 impl Default for Owners {
@@ -102,10 +113,13 @@ impl Owners {
     pub fn elsewhere(&self) -> Vec<Share> {
         match &*self.0 {
             Shards::Tenants(by_tenant) => {
-                let nodes: BTreeSet<&String> = by_tenant.values().collect();
-                let share = |owner: &String| Share {
+                let mut nodes: BTreeMap<&String, Vec<TenantId>> = BTreeMap::new();
+                for (tenant, owner) in by_tenant {
+                    nodes.entry(owner).or_default().push(tenant.clone());
+                }
+                let share = |(owner, tenants): (&String, Vec<TenantId>)| Share {
                     owner: Some(owner.clone()),
-                    partitions: None,
+                    part: Part::Tenants(tenants),
                 };
                 nodes.into_iter().map(share).collect()
             }
@@ -117,10 +131,35 @@ impl Owners {
                 }
                 let share = |((_, owner), partitions): ((bool, Option<&String>), Vec<u32>)| Share {
                     owner: owner.cloned(),
-                    partitions: Some(ranges(&partitions)),
+                    part: Part::Partitions(partitions),
                 };
                 nodes.into_iter().map(share).collect()
             }
+        }
+    }
+}
+
+impl Part {
+    /// What of it is in another part, too; `None` if nothing is.
+    pub fn within(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Partitions(these), Self::Partitions(those)) => {
+                let both: Vec<u32> = these.iter().filter(|number| those.contains(number)).copied().collect();
+                (!both.is_empty()).then_some(Self::Partitions(both))
+            }
+            (Self::Tenants(these), Self::Tenants(those)) => {
+                let both: Vec<TenantId> = these.iter().filter(|tenant| those.contains(tenant)).cloned().collect();
+                (!both.is_empty()).then_some(Self::Tenants(both))
+            }
+            (Self::Partitions(_), Self::Tenants(_)) | (Self::Tenants(_), Self::Partitions(_)) => None,
+        }
+    }
+
+    /// Partitions as `0-3,7`; `None` of tenants.
+    pub fn partitions(&self) -> Option<String> {
+        match self {
+            Self::Partitions(numbers) => Some(ranges(numbers)),
+            Self::Tenants(_) => None,
         }
     }
 }
@@ -193,16 +232,32 @@ mod tests {
             assert_eq!(owners.holder(&log(there)), Holder::Owner("https://b"), "{there}");
         }
         assert_eq!(owners.holder(&log("_unrouted.9")), Holder::Unknown(9));
-        let share = |owner: Option<&str>, partitions: &str| Share {
-            owner: owner.map(str::to_owned),
-            partitions: Some(partitions.to_owned()),
-        };
+        let elsewhere = owners.elsewhere();
+        let shown = elsewhere
+            .iter()
+            .map(|share| (share.owner.as_deref(), share.part.partitions()));
         assert_eq!(
-            owners.elsewhere(),
-            [share(Some("https://b"), "6-7"), share(None, "4-5,8-11")]
+            shown.collect::<Vec<_>>(),
+            [
+                (Some("https://b"), Some("6-7".to_owned())),
+                (None, Some("4-5,8-11".to_owned()))
+            ]
         );
         assert_eq!(Owners::default().elsewhere(), []);
         assert_eq!(Owners::default().holder(&log("acme")), Holder::Here);
+    }
+
+    #[test]
+    fn a_part_is_compared_with_parts_of_its_kind() {
+        let tenants = |names: &[&str]| Part::Tenants(names.iter().map(|name| TenantId::parse(name).unwrap()).collect());
+        let numbers = |numbers: &[u32]| Part::Partitions(numbers.to_vec());
+        assert_eq!(numbers(&[1, 2, 7]).within(&numbers(&[2, 3, 7])), Some(numbers(&[2, 7])));
+        assert_eq!(numbers(&[1]).within(&numbers(&[2])), None);
+        assert_eq!(
+            tenants(&["a", "b"]).within(&tenants(&["b", "c"])),
+            Some(tenants(&["b"]))
+        );
+        assert_eq!(tenants(&["a"]).within(&numbers(&[1])), None);
     }
 
     #[test]

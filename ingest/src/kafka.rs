@@ -24,6 +24,7 @@
 mod clock;
 mod consumer;
 mod error;
+mod failing;
 mod headers;
 mod health;
 mod horizon;
@@ -35,6 +36,8 @@ mod registry;
 mod resume;
 mod route;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 pub use consumer::{Consumer, cluster_id};

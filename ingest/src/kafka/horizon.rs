@@ -22,6 +22,7 @@ use verdict_schemas::Timestamp;
 use verdict_store::{KafkaPartition, Store};
 
 use super::clock::now;
+use super::failing::fail_point;
 use super::metrics::KafkaMetrics;
 
 /// SKEW (SEMANTICS, constants): how far two well-kept clocks may be apart.
@@ -140,6 +141,9 @@ impl Lookout {
         // Of each partition: how often in a row its broker did not answer, and how many looks it is left out for that.
         let mut silent = vec![(0_u32, 0_u32); self.progress.0.lock().len()];
         while !stop.load(Ordering::Relaxed) {
+            if let Some(partition) = self.progress.0.lock().first() {
+                fail_point(&partition.partition.topic, "ends");
+            }
             self.look(&mut silent, stop);
             std::thread::sleep(LOOK);
         }

@@ -12,6 +12,7 @@ use rdkafka::message::Message as _;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use verdict_store::Incoming;
 
+use super::failing::fail_point;
 use super::horizon::{SeenEnds, Watching};
 use super::route::Origin;
 
@@ -118,6 +119,7 @@ impl Poller {
             wait = Duration::ZERO;
             let heard = match polled {
                 Ok(message) => {
+                    fail_point(message.topic(), "poll");
                     let read = Box::new(Read {
                         partition: message.partition().cast_unsigned(),
                         offset: message.offset().cast_unsigned(),

@@ -18,6 +18,7 @@ use verdict_store::{
 
 use super::clock::now;
 use super::error::{ReadError, StartError};
+use super::failing::fail_point;
 use super::horizon::{Progress, Watching};
 use super::metrics::KafkaMetrics;
 use super::poll::{Heard, Read};
@@ -179,6 +180,7 @@ impl Reader {
     }
 
     fn record(&mut self, read: Read) -> Result<(), ReadError> {
+        fail_point(&self.with.topic, "read");
         let partition = read.partition;
         if let Some((of, expected)) = self.verify.remove(&partition) {
             check(&of, &expected, &read)?;

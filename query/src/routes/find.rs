@@ -12,7 +12,7 @@ use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use verdict_edge::access::{Principal, Role};
-use verdict_edge::{Answer, Edge, Holder, ID, NoLog, Params, Sent, Share, percent};
+use verdict_edge::{Answer, Edge, Holder, ID, NoLog, Params, Part, Sent, Share, percent};
 use verdict_schemas::{Body, EventId, Interpretation, RolloutId, TenantId, Timestamp, TraceId};
 use verdict_store::{Index, LogInfo, LogName, Order, Snapshot, TimeRange};
 
@@ -48,6 +48,10 @@ struct Document {
     /// What was not looked into because another node holds it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     not_asked: Vec<NotAsked>,
+    /// Told to another node alone: what is not held here either. Two nodes of which each takes the other for the owner of a
+    /// tenant would both have looked everywhere, and nobody there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    not_held: Vec<Part>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,6 +60,9 @@ struct NotAsked {
     owner: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     partitions: Option<String>,
+    /// Where single tenants are named: those of them that the caller may read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tenants: Vec<TenantId>,
     reason: String,
 }
 
@@ -116,16 +123,34 @@ fn find_here(state: &QueryState, caller: &Principal, id: String) -> Answer<Docum
         complete,
         known_at,
         not_asked: Vec::new(),
+        not_held: if caller.is_forwarded() {
+            owners.elsewhere().into_iter().map(|share| share.part).collect()
+        } else {
+            Vec::new()
+        },
     })
+}
+
+/// That of a share, a part was not looked into; to a caller no tenants are named but those that he may read (A7).
+fn not_asked(share: &Share, part: &Part, caller: &Principal, reason: &str) -> NotAsked {
+    let tenants = match part {
+        Part::Tenants(tenants) => tenants.clone(),
+        Part::Partitions(_) => Vec::new(),
+    };
+    NotAsked {
+        owner: share.owner.clone(),
+        partitions: part.partitions(),
+        tenants: tenants
+            .into_iter()
+            .filter(|tenant| caller.may(Role::Read, tenant))
+            .collect(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// Asks the node that holds a share of the tenants.
 async fn ask(edge: &Edge, caller: &Principal, id: &str, share: Share) -> Result<Document, NotAsked> {
-    let not_asked = |reason: &str| NotAsked {
-        owner: share.owner.clone(),
-        partitions: share.partitions.clone(),
-        reason: reason.to_owned(),
-    };
+    let not_asked = |reason: &str| not_asked(&share, &share.part, caller, reason);
     let owner = share
         .owner
         .as_deref()
@@ -148,10 +173,18 @@ async fn ask(edge: &Edge, caller: &Principal, id: &str, share: Share) -> Result<
         return Err(not_asked(&format!("it answered {}", answer.status().as_u16())));
     }
     let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await;
-    bytes
+    let mut answer: Document = bytes
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .ok_or_else(|| not_asked("its answer can not be read: it is of another release, perhaps"))
+        .ok_or_else(|| not_asked("its answer can not be read: it is of another release, perhaps"))?;
+    let by_nobody = answer.not_held.iter().filter_map(|part| share.part.within(part));
+    let by_nobody =
+        by_nobody.map(|part| self::not_asked(&share, &part, caller, "it says that it does not hold this either"));
+    // Where a tenant that the caller may not read is held is nothing to him.
+    answer.not_asked = by_nobody
+        .filter(|part| part.partitions.is_some() || !part.tenants.is_empty())
+        .collect();
+    Ok(answer)
 }
 
 /// All that was found, each once: several nodes may hold a tenant.
@@ -164,7 +197,8 @@ fn merged(mut here: Document, there: Vec<Result<Document, NotAsked>>, caller: &P
     for answer in there {
         match answer {
             Ok(more) => {
-                here.complete &= more.complete;
+                here.complete &= more.complete && more.not_asked.is_empty();
+                here.not_asked.extend(more.not_asked);
                 here.known_at = here.known_at.min(more.known_at);
                 for found in more.items.into_iter().filter(believed) {
                     if !here.items.contains(&found) {
