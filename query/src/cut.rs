@@ -318,7 +318,7 @@ fn last_of(snapshot: &Snapshot<'_>, name: &LogName) -> Answer<Timestamp> {
 
 /// Are there records of a log whose views are not made?
 fn lags(snapshot: &Snapshot<'_>, name: &LogName) -> Answer<bool> {
-    Ok(snapshot.log(name)?.is_some_and(|info| info.visible.size < info.size))
+    Ok(snapshot.log(name)?.is_some_and(|info| info.lags))
 }
 
 /// Everything visible of a log.

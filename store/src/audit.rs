@@ -12,6 +12,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use uuid::Uuid;
 use verdict_merkle::{Hash, LeafIndex, Tile, TileId, TileReader, Tree, TreeSize};
 use verdict_schemas::{Timestamp, WriterSchemas};
 
@@ -24,11 +25,12 @@ use crate::log::schemas::SchemaArchive;
 use crate::log::state::{self, LogState};
 use crate::log::tiles::Tiles;
 use crate::log::{meta, read, recover};
+use crate::memory::Memory;
 use crate::names::LogName;
 use crate::options::Options;
 use crate::salt::SaltKey;
-use crate::tables::Table;
-use crate::views;
+use crate::tables::{Part, Table};
+use crate::views::{self, mark, opening};
 
 mod moment;
 mod offsets;
@@ -41,8 +43,8 @@ use offsets::Offsets;
 pub struct AuditReport {
     /// Every log, by name.
     pub logs: Vec<LogAudit>,
-    /// Rows of views compared; `None` where they were not: they are of another release, which makes them anew when it
-    /// opens the store, or records can not be read.
+    /// Rows of views compared; `None` where they were not: there are none or they are of another release, and are made anew when
+    /// the store is opened, or records or rows can not be read.
     pub view_rows: Option<u64>,
     /// What is wrong; empty when all is well. Of each log, the first place of each sort.
     pub defects: Vec<Defect>,
@@ -92,7 +94,10 @@ pub fn audit(dir: &Path, options: &Options) -> Result<AuditReport, OpenError> {
     let published = Published::read(dir);
     // Dropped after what is open in it.
     let scratch = Scratch::make(dir)?;
-    let database = Arc::new(scratch.database(dir, options)?);
+    let memory = Memory::new(options);
+    // The views first, so that the log holds all that they name.
+    let kept = views(&scratch, dir, &memory, options);
+    let database = Arc::new(scratch.database(dir, Part::Log, &memory, options)?);
     let salt = SaltKey::find(dir, options, false)?;
     let id = meta::open(&database, &salt, false)?;
     let mut report = AuditReport::default();
@@ -115,13 +120,30 @@ pub fn audit(dir: &Path, options: &Options) -> Result<AuditReport, OpenError> {
         });
     }
     offsets.compare(&database, &mut report.defects)?;
-    audit_views(&scratch.views(), &database, options, &mut report)?;
+    match kept {
+        Ok(None) => {}
+        Ok(Some(kept)) => audit_views(&scratch.built(), id, (&database, &kept), options, &mut report)?,
+        Err(error) => report.defects.push(Defect {
+            log: None,
+            index: None,
+            reason: format!("the views can not be read, and are made anew when the store is opened: {error}"),
+        }),
+    }
     Ok(report)
+}
+
+/// The views kept; `None` where there are none: they are made when the store is opened.
+fn views(scratch: &Scratch, dir: &Path, memory: &Memory, options: &Options) -> Result<Option<Database>, OpenError> {
+    if !dir.join(Part::Views.folder()).join("CURRENT").exists() {
+        return Ok(None);
+    }
+    scratch.database(dir, Part::Views, memory, options).map(Some)
 }
 
 fn audit_views(
     scratch: &Path,
-    database: &Arc<Database>,
+    store: Uuid,
+    (database, kept): (&Arc<Database>, &Database),
     options: &Options,
     report: &mut AuditReport,
 ) -> Result<(), OpenError> {
@@ -130,10 +152,36 @@ fn audit_views(
         // Views of records that can not be read can not be built: the records are the finding.
         return Ok(());
     }
+    let mut found = |reason| {
+        report.defects.push(Defect {
+            log: None,
+            index: None,
+            reason,
+        });
+    };
+    let version = mark::version(kept).map(|version| version.map(|(version, _)| version));
+    let misfit = match version {
+        Ok(version) if version != Some(views::VERSION) => return Ok(()),
+        Ok(_) => opening::misfit(database, kept, store),
+        Err(error) => Err(error),
+    };
+    match misfit {
+        Ok(None) => {}
+        Ok(Some(reason)) => {
+            found(format!(
+                "the views do not fit the log, and are made anew when the store is opened: {reason}"
+            ));
+            return Ok(());
+        }
+        Err(error) => {
+            found(error.to_string());
+            return Ok(());
+        }
+    }
     let schemas: Arc<dyn WriterSchemas> = Arc::new(SchemaArchive::load(database)?);
-    match views::audit::audit(database, scratch, schemas, options) {
+    match views::audit::audit((database, kept), scratch, schemas, options) {
         Ok(found) => {
-            report.view_rows = found.rows;
+            report.view_rows = Some(found.rows);
             report
                 .defects
                 .extend(found.differences.into_iter().map(|difference| Defect {

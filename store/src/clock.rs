@@ -134,6 +134,12 @@ impl Clock {
         now
     }
 
+    /// A step out of turn of a log was taken at that time, and is not visible yet: until [`Clock::end_late`] the log's horizon
+    /// stays before it.
+    pub(crate) fn is_late(&self, log: LogId, taken: Timestamp) {
+        self.moments.lock().late.insert(log, taken);
+    }
+
     /// The step out of turn is visible.
     pub(crate) fn end_late(&self, log: LogId) {
         self.moments.lock().late.remove(&log);

@@ -1,24 +1,58 @@
-//! RocksDB, opened one way, for the rest of the store to read and write.
+//! RocksDB, opened one way, for the rest of the store to read and write: twice, once for the log and once for the views.
+//!
+//! ```text
+//! DIR/db       the log ([`Part::Log`])     records and all that can not be made again; each write waits for the disk
+//! DIR/views    the views ([`Part::Views`]) what is made of it; no write waits
+//! ```
+//!
+//! # Why two
+//!
+//! In one database a commit shares the write-ahead log with the rows of views: its fsync takes theirs along, its write stands
+//! in one queue behind theirs, and it is slowed down when their memtables or their compaction are behind. So what is made of
+//! one tenant's records held up the next commit of all others. Now a commit waits for the disk with what it wrote itself.
+//! Both share one block cache, to which the memtables of each are charged within a bound of its own ([`Memory`]): a burst of
+//! rows flushes no memtable of the log.
+//!
+//! # What the two say of each other
+//!
+//! Rows are made of records that are durable, so **views are never ahead of the log**:
+//!
+//! - A record is handed to the makers of views after the commit's write returned. What came out of turn (table `late`, in the
+//!   log, since no record says it) is written, durably, before the rows that follow from it.
+//! - A crash or a power loss takes a suffix of the views' writes, whatever it takes of them: they are behind then, and go on
+//!   where they are. Steps of `late` that the rows do not hold yet are met again ([`crate::views::slice`]), the log's horizon
+//!   stays before them meanwhile, and no question sees them ([`crate::read::snapshot`]).
+//! - A reader who takes both takes **the views first, then the log** (a snapshot, an audit beside an open node): then all that
+//!   the rows name is there.
+//! - What could make views be ahead all the same: an older copy of `DIR/db` put in place of a newer one, another store's views
+//!   beside it, a disk that loses what it had synced, or `fsync` switched off. So at each opening every mark is held against
+//!   its log, and the views against the store's id; what does not fit is dropped and made anew ([`crate::views::opening`]), as
+//!   are views that are missing or damaged: none of that is a loss, and all of it is told of.
 
 use std::path::Path;
 
 use rocksdb::{
-    Cache, ColumnFamily, DB, DBPinnableSlice, DBRawIterator, DBRecoveryMode, ErrorKind, LogLevel, LruCacheOptions,
-    Options as RocksOptions, ReadOptions, WriteBatch, WriteBufferManager, WriteOptions,
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIterator, ErrorKind, Options as RocksOptions,
+    ReadOptions, WriteBatch, WriteOptions,
 };
 
 use crate::error::{OpenError, StoreError};
+use crate::memory::Memory;
 use crate::options::Options;
-use crate::tables::Table;
+use crate::tables::{Part, Table};
 
-/// The database with every table open.
+mod settings;
+
+/// One of the two databases, with every table of its own open.
 pub(crate) struct Database {
     db: DB,
-    cache: Cache,
+    part: Part,
     fsync: bool,
+    /// Tables that a former release had here and that are elsewhere now.
+    former: Vec<String>,
 }
 
-/// Something rows are read from: the database as it is now, or a snapshot of it.
+/// Something rows are read from: a database as it is now, or a snapshot of both.
 pub(crate) trait Rows {
     /// A row; `None` when there is none.
     ///
@@ -33,7 +67,7 @@ impl Rows for Database {
     }
 }
 
-/// Something that is read in order too: the database as it is now, or a snapshot of it.
+/// Something that is read in order too: a database as it is now, or a snapshot of both.
 pub(crate) trait Ordered: Rows {
     /// An iterator over a table; it can not outlive what it reads.
     fn raw_iterator(&self, table: Table, options: ReadOptions) -> Result<DBRawIterator<'_>, StoreError>;
@@ -57,52 +91,75 @@ impl Ordered for Database {
     fn has_read(&self, _: u64) {}
 }
 
-/// The directory of the database within the data directory.
-pub(crate) const DIRECTORY: &str = "db";
-
 impl Database {
-    /// Opens the database in `dir`, made when there is none.
-    pub(crate) fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
-        let (rocks, cache) = rocks_options(options);
-        let path = dir.join(DIRECTORY);
+    /// Opens a database of the store in `dir`, made when there is none. Tables that a former release had in it are opened
+    /// too, and stay until [`Database::drop_former`].
+    pub(crate) fn open(dir: &Path, part: Part, memory: &Memory, options: &Options) -> Result<Self, OpenError> {
+        let rocks = settings::rocks_options(part, memory);
+        let path = dir.join(part.folder());
+        let mut former = Vec::new();
         if path.join("CURRENT").exists() {
-            tables_of(dir, &rocks)?;
+            former = tables_of(dir, part, &rocks)?;
+            former.retain(|name| !is_of(part, name));
         }
-        let descriptors = Table::ALL.map(|table| table.descriptor(&cache));
+        let tables = part.tables().iter().map(|table| table.descriptor(memory.cache()));
+        let formers = former
+            .iter()
+            .map(|name| ColumnFamilyDescriptor::new(name, RocksOptions::default()));
+        let descriptors = tables.chain(formers);
         let db = DB::open_cf_descriptors(&rocks, path, descriptors).map_err(|error| opening(dir, error))?;
         Ok(Self {
             db,
-            cache,
+            part,
             fsync: options.fsync,
+            former,
         })
     }
 
     /// Opens it to read only. No other process may have it open: what that one removes, this one would miss.
-    pub(crate) fn open_read_only(dir: &Path, options: &Options) -> Result<Self, OpenError> {
-        let (mut rocks, cache) = rocks_options(options);
+    pub(crate) fn open_read_only(
+        dir: &Path,
+        part: Part,
+        memory: &Memory,
+        options: &Options,
+    ) -> Result<Self, OpenError> {
+        let mut rocks = settings::rocks_options(part, memory);
         rocks.create_if_missing(false);
         rocks.create_missing_column_families(false);
-        let path = dir.join(DIRECTORY);
         // One that an earlier release wrote may lack a table; nothing can be made here.
-        let there = tables_of(dir, &rocks)?;
-        let descriptors = Table::ALL
-            .iter()
+        let there = tables_of(dir, part, &rocks)?;
+        let tables = part.tables().iter();
+        let descriptors = tables
             .filter(|table| there.iter().any(|name| name == table.name()))
-            .map(|table| table.descriptor(&cache));
+            .map(|table| table.descriptor(memory.cache()));
+        let path = dir.join(part.folder());
         let db =
             DB::open_cf_descriptors_read_only(&rocks, path, descriptors, false).map_err(|error| opening(dir, error))?;
         Ok(Self {
             db,
-            cache,
+            part,
             fsync: options.fsync,
+            former: Vec::new(),
         })
     }
 
-    /// A database of its own in `dir`, to build views in and to throw away.
-    pub(crate) fn open_scratch(dir: &Path, options: &Options) -> Result<Self, OpenError> {
+    /// A database of its own in `dir`, to throw away.
+    pub(crate) fn open_scratch(dir: &Path, part: Part, options: &Options) -> Result<Self, OpenError> {
         let mut scratch = options.clone();
         scratch.fsync = false;
-        Self::open(dir, &scratch)
+        Self::open(dir, part, &Memory::new(options), &scratch)
+    }
+
+    /// Drops the tables that a former release had here. Gives how many there were.
+    ///
+    /// # Errors
+    /// When that can not be written.
+    pub(crate) fn drop_former(&mut self) -> Result<usize, StoreError> {
+        let former = std::mem::take(&mut self.former);
+        for name in &former {
+            self.db.drop_cf(name)?;
+        }
+        Ok(former.len())
     }
 
     /// RocksDB itself, for snapshots and iterators.
@@ -110,10 +167,11 @@ impl Database {
         &self.db
     }
 
-    /// A table's handle. It is looked up by name: take it once per batch, not once per row.
+    /// A table's handle: of this database's own. It is looked up by name: take it once per batch, not once per row.
     pub(crate) fn cf(&self, table: Table) -> Result<&ColumnFamily, StoreError> {
-        self.db
-            .cf_handle(table.name())
+        let handle = (table.part() == self.part).then(|| self.db.cf_handle(table.name()));
+        handle
+            .flatten()
             .ok_or_else(|| StoreError::corrupt(table, "the table is not open"))
     }
 
@@ -122,42 +180,31 @@ impl Database {
         Ok(self.db.get_pinned_cf(self.cf(table)?, key)?)
     }
 
-    /// Writes to the log: returns once the disk has it (A5), with all of what was written before it, views too, since
-    /// RocksDB's write-ahead log is one file.
-    pub(crate) fn write_log(&self, batch: WriteBatch) -> Result<(), StoreError> {
+    /// Writes, and returns once the disk has it (A5), with all that was written to this database before.
+    pub(crate) fn write_durably(&self, batch: WriteBatch) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.set_sync(self.fsync);
         options.set_memtable_insert_hint_per_batch(true);
         Ok(self.db.write_opt(batch, &options)?)
     }
 
-    /// Writes views: without waiting for the disk. A crash loses a suffix of what was written this way, never what is
-    /// in the middle, and each batch as a whole.
-    pub(crate) fn write_views(&self, batch: WriteBatch) -> Result<(), StoreError> {
+    /// Writes without waiting for the disk. A crash loses a suffix of what was written this way, never what is in the middle,
+    /// and each batch as a whole.
+    pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.set_memtable_insert_hint_per_batch(true);
         Ok(self.db.write_opt(batch, &options)?)
     }
 
-    /// Bytes of memory that RocksDB holds within its bound: blocks, indexes, filters and memtables.
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        self.cache.get_usage() as u64
-    }
-
     /// Bytes on disk, as RocksDB counts its files; the write-ahead log is not among them.
     pub(crate) fn disk_bytes(&self) -> u64 {
-        self.disk_bytes_of(&Table::ALL)
-    }
-
-    /// Bytes of the files of these tables.
-    pub(crate) fn disk_bytes_of(&self, tables: &[Table]) -> u64 {
         let size = |table: &Table| {
             let cf = self.cf(*table).ok()?;
             self.db
                 .property_int_value_cf(cf, rocksdb::properties::TOTAL_SST_FILES_SIZE)
                 .ok()?
         };
-        tables.iter().filter_map(size).sum()
+        self.part.tables().iter().filter_map(size).sum()
     }
 
     /// Bytes that are free on the disk, for this user.
@@ -174,50 +221,25 @@ impl Database {
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
         let mut options = rocksdb::FlushOptions::default();
         options.set_wait(true);
-        let tables: Result<Vec<_>, _> = Table::ALL.iter().map(|table| self.cf(*table)).collect();
+        let tables: Result<Vec<_>, _> = self.part.tables().iter().map(|table| self.cf(*table)).collect();
         Ok(self.db.flush_cfs_opt(&tables?, &options)?)
     }
 }
 
-/// The names of the tables that are there, each known here: a later release may have made others.
-fn tables_of(dir: &Path, rocks: &RocksOptions) -> Result<Vec<String>, OpenError> {
-    let there = DB::list_cf(rocks, dir.join(DIRECTORY)).map_err(|error| opening(dir, error))?;
+fn is_of(part: Part, name: &str) -> bool {
     // RocksDB has `default` in every database; nothing is kept in it.
-    let known = |name: &String| name == "default" || Table::ALL.iter().any(|table| table.name() == name);
+    name == "default" || part.tables().iter().any(|table| table.name() == name)
+}
+
+/// The names of the tables that are there, each known here: a later release may have made others. In the log's database a
+/// former release had the views' too.
+fn tables_of(dir: &Path, part: Part, rocks: &RocksOptions) -> Result<Vec<String>, OpenError> {
+    let there = DB::list_cf(rocks, dir.join(part.folder())).map_err(|error| opening(dir, error))?;
+    let known = |name: &String| is_of(part, name) || (part == Part::Log && is_of(Part::Views, name));
     match there.iter().find(|name| !known(name)) {
         Some(unknown) => Err(OpenError::Table(unknown.clone())),
         None => Ok(there),
     }
-}
-
-fn rocks_options(options: &Options) -> (RocksOptions, Cache) {
-    let mut lru = LruCacheOptions::default();
-    lru.set_capacity(options.cache_bytes());
-    let cache = Cache::new_lru_cache_opts(&lru);
-    // Memtables of all tables together, charged to the cache: one bound for RocksDB as a whole. No stall: flushes begin
-    // before the bound is reached, and a stall would block the committer behind a compaction.
-    let memtables =
-        WriteBufferManager::new_write_buffer_manager_with_cache(options.memtable_bytes(), false, cache.clone());
-    let mut rocks = RocksOptions::default();
-    rocks.create_if_missing(true);
-    rocks.create_missing_column_families(true);
-    rocks.set_write_buffer_manager(&memtables);
-    rocks.set_max_background_jobs(2);
-    rocks.set_max_open_files(512);
-    // Bounds the replay at open.
-    rocks.set_max_total_wal_size(512 << 20);
-    // After a crash, everything up to the first record that is not whole. What was acknowledged lies before it, and
-    // `heads` notices if a disk breaks that promise.
-    rocks.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-    rocks.set_track_and_verify_wals_in_manifest(true);
-    // The log's write with its fsync and the views' write without overlap.
-    rocks.set_enable_pipelined_write(true);
-    rocks.set_bytes_per_sync(1 << 20);
-    rocks.set_keep_log_file_num(4);
-    rocks.set_max_log_file_size(8 << 20);
-    rocks.set_log_level(LogLevel::Warn);
-    rocks.set_stats_dump_period_sec(0);
-    (rocks, cache)
 }
 
 fn opening(dir: &Path, error: rocksdb::Error) -> OpenError {
@@ -236,16 +258,50 @@ mod tests {
     #[test]
     fn a_table_of_a_later_release_is_named_and_nothing_is_opened() {
         let dir = tempfile::tempdir().unwrap();
-        let mut database = Database::open(dir.path(), &Options::default()).unwrap();
+        let options = Options::default();
+        let memory = Memory::new(&options);
+        let open = || Database::open(dir.path(), Part::Log, &memory, &options);
+        let mut database = open().unwrap();
         database.db.create_cf("of_tomorrow", &RocksOptions::default()).unwrap();
         drop(database);
-        let writing = Database::open(dir.path(), &Options::default()).err();
-        let reading = Database::open_read_only(dir.path(), &Options::default()).err();
+        let writing = open().err();
+        let reading = Database::open_read_only(dir.path(), Part::Log, &memory, &options).err();
         for error in [writing, reading] {
             assert!(
                 matches!(&error, Some(OpenError::Table(name)) if name == "of_tomorrow"),
                 "{error:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_table_is_in_its_own_database_only() {
+        let dir = tempfile::tempdir().unwrap();
+        for part in [Part::Log, Part::Views] {
+            let database = Database::open_scratch(dir.path(), part, &Options::default()).unwrap();
+            for table in Table::ALL {
+                // Its number in another database is that of another table.
+                assert_eq!(database.cf(table).is_ok(), table.part() == part, "{}", table.name());
+            }
+        }
+    }
+
+    #[test]
+    fn tables_that_a_former_release_had_here_are_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options::default();
+        let memory = Memory::new(&options);
+        let mut database = Database::open(dir.path(), Part::Log, &memory, &options).unwrap();
+        for name in ["v_time", "observed"] {
+            database.db.create_cf(name, &RocksOptions::default()).unwrap();
+            let cf = database.db.cf_handle(name).unwrap();
+            database.db.put_cf(cf, b"key", b"row").unwrap();
+        }
+        drop(database);
+        drop(Database::open_read_only(dir.path(), Part::Log, &memory, &options).unwrap());
+        for former in [2, 0] {
+            let mut database = Database::open(dir.path(), Part::Log, &memory, &options).unwrap();
+            assert_eq!(database.drop_former().unwrap(), former);
         }
     }
 }

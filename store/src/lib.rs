@@ -6,7 +6,8 @@
 //! what a crash costs at each step; `follow` and `views` say what is made of it, and by whom.
 //!
 //! ```text
-//! DIR/db          RocksDB
+//! DIR/db          RocksDB with the log
+//! DIR/views       RocksDB with what is made of it: may be missing, and is made anew then
 //! DIR/heads       size and root of each log, kept outside the database: what it must at least hold
 //! DIR/salt.key    the key that salts of commitments are derived from, unless it is configured
 //! ```
@@ -27,6 +28,7 @@ mod keys;
 mod layout;
 mod leaf;
 mod log;
+mod memory;
 mod names;
 mod options;
 

@@ -31,6 +31,8 @@ pub struct Options {
     pub view_workers: usize,
     /// The most bytes remembered of records that are not visible yet, to know them again (E4).
     pub in_flight_bytes: usize,
+    /// Bytes of the disk that stay free where views are made anew beside those that there are: else these stay.
+    pub disk_reserve: u64,
 }
 
 impl Default for Options {
@@ -48,6 +50,7 @@ impl Default for Options {
             visible_within: Duration::from_secs(5),
             view_workers: 2,
             in_flight_bytes: 32 << 20,
+            disk_reserve: 256 << 20,
         }
     }
 }

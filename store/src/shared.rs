@@ -16,6 +16,7 @@ use crate::incoming::Position;
 use crate::log::heads::Heads;
 use crate::log::queue::Queue;
 use crate::log::schemas::SchemaArchive;
+use crate::memory::Memory;
 use crate::names::{KafkaPartition, LogName};
 use crate::options::Options;
 use crate::read::IntentCache;
@@ -28,7 +29,9 @@ pub(crate) struct Shared {
     pub(crate) id: Uuid,
     pub(crate) dir: PathBuf,
     pub(crate) options: Options,
+    /// The log's; that of the views is in `context`.
     pub(crate) database: Arc<Database>,
+    pub(crate) memory: Memory,
     pub(crate) salt: SaltKey,
     pub(crate) schemas: Arc<SchemaArchive>,
     /// What makers of views work with, and who of them has work.

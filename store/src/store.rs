@@ -24,6 +24,7 @@ use crate::log::meta;
 use crate::log::queue::{Group, Origin, Queue};
 use crate::log::schemas::{Archived, SchemaArchive};
 use crate::log::{positions, recover, state};
+use crate::memory::Memory;
 use crate::names::LogName;
 use crate::options::{LEAST_MEMORY, Options};
 use crate::read::IntentCache;
@@ -31,7 +32,9 @@ use crate::record::Record;
 use crate::salt::SaltKey;
 use crate::shared::{Feeds, Shared};
 use crate::statistics::{Counters, Statistics};
+use crate::tables::Part;
 use crate::views::context::Context;
+use crate::views::opening;
 
 mod followers;
 mod kafka;
@@ -79,7 +82,8 @@ impl Store {
             )));
         }
         std::fs::create_dir_all(dir).map_err(|error| StoreError::file(dir, &error))?;
-        let database = Arc::new(Database::open(dir, &options)?);
+        let memory = Memory::new(&options);
+        let mut database = Database::open(dir, Part::Log, &memory, &options)?;
         // Behind the database's lock, so that two that start at once do not make two keys.
         let salt = SaltKey::find(dir, &options, true)?;
         let id = meta::open(&database, &salt, true)?;
@@ -88,9 +92,16 @@ impl Store {
 
         let schemas = Arc::new(SchemaArchive::open(&database)?);
         meta::raise(&database)?;
+        let views = Arc::new(opening::open((dir, id), &database, &memory, &options)?);
+        if database.drop_former()? > 0 {
+            tracing::info!(
+                "the views have a database of their own now: the tables that they had beside the records are dropped"
+            );
+        }
+        let database = Arc::new(database);
         let clock = Clock::new(promised);
         let dynamic: Arc<dyn WriterSchemas> = Arc::<SchemaArchive>::clone(&schemas);
-        let databases = (id, Arc::clone(&database), Arc::clone(&database));
+        let databases = (id, Arc::clone(&database), views);
         let context = Context::between(databases, dynamic, &options);
         let ledger = Ledger::load(&database, options.hot_trees())?;
         let schedule = follow::schedule(&context, &options, &clock, ledger.states())?;
@@ -119,6 +130,7 @@ impl Store {
             feeds: RwLock::default(),
             stopped: RwLock::default(),
             database,
+            memory,
             options,
         });
         let committer = Committer::new(Arc::clone(&shared), ledger)?;
@@ -150,7 +162,8 @@ impl Store {
         if self.open.shared.not_writable().is_some() {
             return Ok(());
         }
-        self.open.shared.database.flush()
+        self.open.shared.database.flush()?;
+        self.open.shared.context.views.flush()
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -321,8 +334,8 @@ impl Store {
             not_visible: shared.schedule.followers().behind,
             queued_events: events as u64,
             queued_bytes: bytes as u64,
-            database_memory: shared.database.memory_bytes(),
-            database_disk: shared.database.disk_bytes(),
+            database_memory: shared.memory.bytes(),
+            database_disk: shared.database.disk_bytes() + shared.context.views.disk_bytes(),
             ..counted
         }
     }

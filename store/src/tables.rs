@@ -6,7 +6,8 @@
 //! for ever, with no dictionary to look up; a reader checks the record, so a collision costs time, never an answer.
 //!
 //! The first group is the log: written in one batch with one fsync per commit (A2, A5). The second is views: written
-//! after the commit, without waiting for the disk, and rebuildable from the first at any time (A6).
+//! after the commit, without waiting for the disk, and rebuildable from the first at any time (A6). Each group is a RocksDB
+//! of its own ([`crate::database`]).
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle, DBCompressionType, Options as RocksOptions,
@@ -69,6 +70,34 @@ pub(crate) enum Table {
     Mark,
 }
 
+/// Which of the two databases a table is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// What can not be made again: records, and all that was decided when they were kept.
+    Log,
+    /// What is made of it.
+    Views,
+}
+
+impl Part {
+    /// Its tables. What is not here is not opened.
+    pub(crate) const fn tables(self) -> &'static [Table] {
+        let (log, views) = Table::ALL.split_at(Table::OF_LOG);
+        match self {
+            Self::Log => log,
+            Self::Views => views,
+        }
+    }
+
+    /// Its folder within the data directory.
+    pub(crate) const fn folder(self) -> &'static str {
+        match self {
+            Self::Log => "db",
+            Self::Views => "views",
+        }
+    }
+}
+
 /// How a table is used, which decides how RocksDB lays it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
@@ -93,7 +122,10 @@ enum Use {
 pub(crate) const LOOKUP_PREFIX: usize = 20;
 
 impl Table {
-    /// Every table. What is not here is not opened.
+    /// How many tables are the log's: the first ones.
+    const OF_LOG: usize = 8;
+
+    /// Every table.
     pub(crate) const ALL: [Self; 24] = [
         Self::Meta,
         Self::Logs,
@@ -122,10 +154,7 @@ impl Table {
     ];
 
     /// What is rebuildable from the log.
-    pub(crate) const VIEWS: &'static [Self] = {
-        let (_log, views) = Self::ALL.split_at(8);
-        views
-    };
+    pub(crate) const VIEWS: &'static [Self] = Part::Views.tables();
 
     /// The column family's name.
     pub(crate) const fn name(self) -> &'static str {
@@ -157,20 +186,19 @@ impl Table {
         }
     }
 
-    /// Is it rebuildable from the log?
-    #[cfg(test)]
-    const fn is_view(self) -> bool {
-        !matches!(
-            self,
+    /// Which database it is in.
+    pub(crate) const fn part(self) -> Part {
+        match self {
             Self::Meta
-                | Self::Logs
-                | Self::Records
-                | Self::Tiles
-                | Self::Recorded
-                | Self::Positions
-                | Self::Schemas
-                | Self::Late
-        )
+            | Self::Logs
+            | Self::Records
+            | Self::Tiles
+            | Self::Recorded
+            | Self::Positions
+            | Self::Schemas
+            | Self::Late => Part::Log,
+            _ => Part::Views,
+        }
     }
 
     const fn usage(self) -> Use {
@@ -294,7 +322,7 @@ mod tests {
     fn the_log_is_what_views_are_made_of() {
         let log: Vec<_> = Table::ALL
             .iter()
-            .filter(|table| !table.is_view())
+            .filter(|table| table.part() == Part::Log)
             .map(|table| table.name())
             .collect();
         assert_eq!(
@@ -310,7 +338,9 @@ mod tests {
                 "late"
             ]
         );
-        let views: Vec<_> = Table::ALL.into_iter().filter(|table| table.is_view()).collect();
-        assert_eq!(views, Table::VIEWS);
+        for part in [Part::Log, Part::Views] {
+            let tables: Vec<_> = Table::ALL.into_iter().filter(|table| table.part() == part).collect();
+            assert_eq!(tables, part.tables());
+        }
     }
 }

@@ -1,8 +1,11 @@
-//! The database as it was at one moment, also where a node has it open and writes it.
+//! A database as it was at one moment, also where a node has it open and writes it.
 //!
 //! RocksDB changes no file of rows once it is written, but removes it when its rows are in another; its manifest and its
 //! write-ahead logs only grow. So hard links to them, in a folder of the audit's own, with a copy of the manifest as it
 //! is now, are the database of this moment: nothing that the node removes is removed from there, and it takes no room.
+//!
+//! There are two, and each has a moment of its own: that of the views is to be the earlier one. It is the one at which their
+//! write-ahead log is read, since the link to it grows with the node's; so the views are opened before the log is taken.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -10,9 +13,11 @@ use std::fs::{self, File};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::database::{DIRECTORY, Database};
+use crate::database::Database;
 use crate::error::{OpenError, StoreError};
+use crate::memory::Memory;
 use crate::options::Options;
+use crate::tables::Part;
 
 /// The folder within the data directory. One that was left behind by an audit that was killed is removed by the next.
 const FOLDER: &str = "audit";
@@ -38,17 +43,24 @@ impl Scratch {
     }
 
     /// Where the views can be built.
-    pub(super) fn views(&self) -> PathBuf {
-        self.path.join("views")
+    pub(super) fn built(&self) -> PathBuf {
+        self.path.join("built")
     }
 
-    /// Opens the database of `dir`, as it is now.
-    pub(super) fn database(&self, dir: &Path, options: &Options) -> Result<Database, OpenError> {
-        let (from, to) = (dir.join(DIRECTORY), self.path.join(DIRECTORY));
+    /// Opens a database of `dir`, as it is now.
+    pub(super) fn database(
+        &self,
+        dir: &Path,
+        part: Part,
+        memory: &Memory,
+        options: &Options,
+    ) -> Result<Database, OpenError> {
+        let (from, to) = (dir.join(part.folder()), self.path.join(part.folder()));
         loop {
             let before = names(&from)?;
             empty(&to)?;
-            let taken = take(&from, &to, &before).and_then(|()| Database::open_read_only(&self.path, options));
+            let taken =
+                take(&from, &to, &before).and_then(|()| Database::open_read_only(&self.path, part, memory, options));
             match taken {
                 Ok(database) => return Ok(database),
                 // Else a file may have gone between its being named and its being linked.

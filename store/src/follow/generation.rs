@@ -20,9 +20,6 @@ use crate::views::mark::{self, Generation, Mark, Place};
 use crate::views::rows::Batch;
 use crate::views::slice::End;
 
-/// Bytes of the disk that a second generation leaves free at least.
-const RESERVE: u64 = 256 << 20;
-
 /// Makes the rows of the next slice of the second generation, begun if there is none.
 ///
 /// # Errors
@@ -98,7 +95,7 @@ pub(crate) fn take_over(context: &Context, mut next: Maker, before: ViewId) -> R
     write.put_cf(marks, mark::key(next.log, Place::Current), next.generation().encode());
     write.delete_cf(marks, mark::key(next.log, Place::Next));
     drop_rows(context, &mut write, before)?;
-    context.views.write_views(write)?;
+    context.views.write(write)?;
     Ok(next)
 }
 
@@ -108,7 +105,7 @@ fn abandon(shared: &Shared, job: &mut Job) -> Result<(), StoreError> {
         let views = &shared.context.views;
         write.delete_cf(views.cf(Table::Mark)?, mark::key(job.log, Place::Next));
         drop_rows(&shared.context, &mut write, next.generation().view)?;
-        views.write_views(write)?;
+        views.write(write)?;
     }
     if let Some(Err(error)) = &job.done.rebuilt {
         let name = &job.makers.current.name;
@@ -129,9 +126,11 @@ fn drop_rows(context: &Context, write: &mut WriteBatch, view: ViewId) -> Result<
 /// Is there room on the disk for the rows of so many records once more?
 fn room(shared: &Shared, records: u64) -> Result<(), StoreError> {
     let all = shared.schedule.records().max(records).max(1);
-    let rows = u128::from(shared.database.disk_bytes_of(Table::VIEWS)) * u128::from(records) / u128::from(all);
-    let needed = u64::try_from(rows).unwrap_or(u64::MAX).saturating_add(RESERVE);
-    let free = shared.database.free_bytes()?;
+    let views = &shared.context.views;
+    let rows = u128::from(views.disk_bytes()) * u128::from(records) / u128::from(all);
+    let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+    let needed = rows.saturating_add(shared.options.disk_reserve);
+    let free = views.free_bytes()?;
     if free < needed {
         return Err(StoreError::NoRoom { needed, free });
     }

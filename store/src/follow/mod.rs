@@ -49,33 +49,28 @@ pub(crate) mod worker;
 
 pub use standing::{Followers, Standing, State};
 
-use rocksdb::WriteBatch;
 use verdict_merkle::LeafIndex;
 
 use crate::clock::Clock;
-use crate::database::Rows as _;
 use crate::error::StoreError;
 use crate::log::read;
 use crate::log::state::LogState;
 use crate::options::Options;
-use crate::tables::Table;
-use crate::views::VERSION;
 use crate::views::context::Context;
-use crate::views::mark::{self, Place, VERSION_KEY};
+use crate::views::late;
+use crate::views::mark::{self, Place};
 use schedule::Schedule;
 
 /// The followers of the logs that there are, each where it was.
 ///
 /// # Errors
-/// When their marks can not be read, or rows of another version not be dropped.
+/// When their marks can not be read.
 pub(crate) fn schedule<'l>(
     context: &Context,
     options: &Options,
     clock: &Clock,
     logs: impl Iterator<Item = &'l LogState>,
 ) -> Result<Schedule, StoreError> {
-    let logs: Vec<&LogState> = logs.collect();
-    drop_other_versions(context, &logs)?;
     let rows = &*context.views;
     let schedule = Schedule::new(options, mark::last_view(rows)?);
     for log in logs {
@@ -86,36 +81,14 @@ pub(crate) fn schedule<'l>(
             let due = read::record(&*context.kept, log.id, LeafIndex(made.0))?;
             clock.set_behind(log.id, due.map(|due| due.recorded_time));
         }
+        let met = current.map(|current| current.mark.turn).unwrap_or_default();
+        if let Some(taken) = late::next_step(&*context.kept, log.id, made, &met)? {
+            clock.is_late(log.id, taken);
+        }
         let next = mark::generation(rows, log.id, Place::Next)?;
         schedule.enter(log, (current, next), mark::dropped(rows, log.id)?);
     }
     Ok(schedule)
-}
-
-/// Drops rows that another version of the views made: they can not be read. They are made anew, and nothing is answered of
-/// a log before that ([`Standing::is_whole`]).
-fn drop_other_versions(context: &Context, logs: &[&LogState]) -> Result<(), StoreError> {
-    let views = &context.views;
-    let version = views.row(Table::Mark, VERSION_KEY)?.map(|row| row.to_vec());
-    if version.as_deref() == Some(&VERSION.to_be_bytes()[..]) {
-        return Ok(());
-    }
-    if version.is_some() {
-        tracing::info!(
-            version = VERSION,
-            "the views are of another version: they are made anew"
-        );
-    }
-    let mut write = WriteBatch::default();
-    for table in Table::VIEWS {
-        write.delete_range_cf(views.cf(*table)?, Vec::new(), vec![u8::MAX; 64]);
-    }
-    let marks = views.cf(Table::Mark)?;
-    write.put_cf(marks, VERSION_KEY, VERSION.to_be_bytes());
-    for log in logs {
-        mark::put_dropped(&mut write, marks, log.id, log.size);
-    }
-    views.write_views(write)
 }
 
 #[cfg(test)]

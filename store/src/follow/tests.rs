@@ -113,9 +113,12 @@ impl Node {
             // There are no heads before they were written first.
             let _ = std::fs::copy(folder.path().join(beside), copy.path().join(beside));
         }
-        let checkpoint = rocksdb::checkpoint::Checkpoint::new(store.shared().database.raw()).unwrap();
-        checkpoint.create_checkpoint(copy.path().join("db")).unwrap();
-        drop(checkpoint);
+        // As a crash leaves them: the views where the log was, or before.
+        for database in [&store.shared().context.views, &store.shared().database] {
+            let checkpoint = rocksdb::checkpoint::Checkpoint::new(database.raw()).unwrap();
+            let folder = database.raw().path().file_name().unwrap();
+            checkpoint.create_checkpoint(copy.path().join(folder)).unwrap();
+        }
         store.close().unwrap();
         disarm(id);
         let store = Store::open(copy.path(), options()).unwrap();
@@ -293,6 +296,41 @@ fn rows_made_anew_take_the_place_of_the_others_at_once() {
 }
 
 #[test]
+fn without_room_for_a_second_generation_the_first_one_stays_and_it_is_said() {
+    let node = Node::new();
+    node.append("acme", 0..50);
+    let Node { folder, store, runtime } = node;
+    store.close().unwrap();
+    // No disk has so much left beside what the rows take.
+    let options = Options {
+        disk_reserve: 1 << 62,
+        ..options()
+    };
+    let store = Store::open(folder.path(), options).unwrap();
+    let node = Node { folder, store, runtime };
+    node.wait_until(|all| all.behind == 0);
+    let view = node.store.shared().schedule.made(crate::LogId(0)).0;
+    let refused = node.runtime.block_on(node.store.rebuild_views()).unwrap_err();
+    let says = matches!(&refused, crate::StoreError::NoRoom { needed, free } if needed > free && *free > 0);
+    assert!(says, "{refused}");
+    assert_eq!(node.state("acme"), State::Following);
+    assert_eq!(
+        node.store.shared().schedule.made(crate::LogId(0)).0,
+        view,
+        "the same rows"
+    );
+    // They are gone on with, and with room they are made anew.
+    assert!(node.append("acme", 50..60).visible);
+    assert_eq!(node.found("acme"), 60);
+    let node = node.reopen();
+    node.wait_until(|all| all.behind == 0);
+    node.runtime.block_on(node.store.rebuild_views()).unwrap();
+    assert_ne!(node.store.shared().schedule.made(crate::LogId(0)).0, view);
+    assert_eq!(node.found("acme"), 60);
+    node.assert_clean();
+}
+
+#[test]
 fn killed_at_any_point_it_goes_on_where_it_was() {
     let node = Node::new();
     node.append("acme", 0..300);
@@ -318,7 +356,7 @@ fn views_of_another_version_are_made_again_while_records_come() {
     let node = Node::new();
     node.append("acme", 0..200);
     let Node { folder, store, runtime } = node;
-    let database = std::sync::Arc::clone(&store.shared().database);
+    let database = std::sync::Arc::clone(&store.shared().context.views);
     let mark = database.cf(crate::tables::Table::Mark).unwrap();
     let flag = database.cf(crate::tables::Table::Flag).unwrap();
     database

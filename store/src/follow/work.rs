@@ -233,6 +233,8 @@ impl Work {
         if let Some(found) = done.found {
             entry.is_whole = true;
             entry.understand.extend(found);
+            // What had been understood before is in the rows again.
+            clock.end_late(log);
         }
         if done.understood {
             entry.understand.pop_front();
@@ -249,7 +251,6 @@ impl Work {
             entry.wants_rebuild = false;
             if rebuilt.is_ok() {
                 entry.broken = None;
-                entry.is_whole = entry.made.mark.size >= entry.opened;
             }
             for asked in entry.rebuild.drain(..) {
                 // Who no longer waits needs no answer.

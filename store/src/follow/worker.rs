@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rocksdb::WriteBatch;
-
 use super::entry::{Lane, Task};
 use super::generation;
 use super::job::{Done, Job};
@@ -58,9 +56,8 @@ fn slices(shared: &Shared, batch: &mut Batch, mut jobs: Vec<Job>) -> Vec<Job> {
         }
         job.done.took = slice_begun.elapsed();
     }
-    let durable = jobs.iter().any(Job::has_news);
     let failing = fail_at(shared.id, || "write".to_owned());
-    let written = failing.and_then(|()| write(context, batch, durable));
+    let written = failing.and_then(|()| context.write(batch));
     if let Err(error) = written {
         batch.clear();
         shared.stop_views(&error);
@@ -77,18 +74,6 @@ fn slices(shared: &Shared, batch: &mut Batch, mut jobs: Vec<Job>) -> Vec<Job> {
         }
     }
     jobs
-}
-
-fn write(context: &Context, batch: &mut Batch, durable: bool) -> Result<(), StoreError> {
-    let mut write = WriteBatch::with_capacity_bytes(batch.bytes());
-    batch.hand_over(&context.views, &mut write)?;
-    if write.is_empty() {
-        Ok(())
-    } else if durable {
-        context.views.write_log(write)
-    } else {
-        context.views.write_views(write)
-    }
 }
 
 impl Job {
@@ -195,9 +180,5 @@ impl Job {
         if let Err(error) = maker.forget(context) {
             tracing::error!(log = %maker.name, %error, "nor can be read how far they are");
         }
-    }
-
-    fn has_news(&self) -> bool {
-        self.makers.current.has_news() || self.makers.next.as_ref().is_some_and(Maker::has_news)
     }
 }

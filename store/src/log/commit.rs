@@ -206,7 +206,7 @@ impl Committer {
             return Ok(heads);
         }
         let begun = Instant::now();
-        database.write_log(batch)?;
+        database.write_durably(batch)?;
         shared.counters.written(begun.elapsed(), shared.options.fsync);
         Ok(heads)
     }

@@ -70,17 +70,23 @@ impl InFlight {
         {
             return Ok(verdict(entry.value == value, entry.counts.index));
         }
-        let database = &shared.database;
         let found = loop {
             let (view, _) = shared.schedule.made(log);
-            let found = dedup::find(database, view, &key.source, key.event_id, recorded, key.intent)?;
+            let found = dedup::find(
+                &shared.context.views,
+                view,
+                &key.source,
+                key.event_id,
+                recorded,
+                key.intent,
+            )?;
             // Rows that were made anew meanwhile are elsewhere.
             if found.is_some() || shared.schedule.made(log).0 == view {
                 break found;
             }
         };
         let Some(first) = found else { return Ok(Before::Never) };
-        let record = read::record(&**database, log, first.index)?.ok_or_else(|| {
+        let record = read::record(&*shared.database, log, first.index)?.ok_or_else(|| {
             StoreError::corrupt(
                 Table::Event,
                 format!("log {}: index {} counts and is missing", log.0, first.index),

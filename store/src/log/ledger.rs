@@ -201,6 +201,7 @@ impl Ledger {
 mod tests {
     use super::*;
     use crate::options::Options;
+    use crate::tables::Part;
     use verdict_merkle::leaf_hash;
 
     /// More logs than trees are held: each is read back from its tiles when its turn comes, and all roots are those of
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn a_tree_let_go_goes_on_where_it_was() {
         let dir = tempfile::tempdir().unwrap();
-        let database = Database::open_scratch(dir.path(), &Options::default()).unwrap();
+        let database = Database::open_scratch(dir.path(), Part::Log, &Options::default()).unwrap();
         let mut ledger = Ledger::load(&database, 4).unwrap();
         let mut slow: Vec<Tree> = vec![Tree::new(); 9];
         for round in 0..40_u64 {
@@ -229,7 +230,7 @@ mod tests {
                 }
             }
             ledger.seal(&database, &mut batch).unwrap();
-            database.write_log(batch).unwrap();
+            database.write_durably(batch).unwrap();
             assert!(ledger.entries.iter().filter(|entry| entry.tree.is_some()).count() <= 9);
         }
         let again = Ledger::load(&database, 4).unwrap();

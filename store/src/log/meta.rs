@@ -94,7 +94,7 @@ pub(crate) fn open(database: &Database, salt: &SaltKey, create: bool) -> Result<
 pub(crate) fn raise(database: &Database) -> Result<(), StoreError> {
     let mut batch = WriteBatch::default();
     batch.put_cf(database.cf(Table::Meta)?, FORMAT_KEY, FORMAT.to_be_bytes());
-    database.write_log(batch)
+    database.write_durably(batch)
 }
 
 fn begin(database: &Database, salt: &SaltKey) -> Result<Uuid, StoreError> {
@@ -104,7 +104,7 @@ fn begin(database: &Database, salt: &SaltKey) -> Result<Uuid, StoreError> {
     batch.put_cf(meta, FORMAT_KEY, FORMAT.to_be_bytes());
     batch.put_cf(meta, ID_KEY, id.as_bytes());
     batch.put_cf(meta, SALT_KEY, salt.fingerprint());
-    database.write_log(batch)?;
+    database.write_durably(batch)?;
     Ok(id)
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn bind_topic(database: &Database, id: &str, topic: &str, count: u32)
         let mut batch = WriteBatch::default();
         batch.put_cf(meta, CLUSTER_KEY, id);
         batch.put_cf(meta, key, count.to_be_bytes());
-        database.write_log(batch)?;
+        database.write_durably(batch)?;
     }
     Ok(())
 }
@@ -155,11 +155,12 @@ pub(crate) fn bind_topic(database: &Database, id: &str, topic: &str, count: u32)
 mod tests {
     use super::*;
     use crate::options::Options;
+    use crate::tables::Part;
 
     #[test]
     fn a_store_stays_with_its_cluster_and_its_partitions() {
         let dir = tempfile::tempdir().unwrap();
-        let database = Database::open_scratch(dir.path(), &Options::default()).unwrap();
+        let database = Database::open_scratch(dir.path(), Part::Log, &Options::default()).unwrap();
         assert_eq!(cluster(&database).unwrap(), None);
         bind_topic(&database, "c1", "events", 6).unwrap();
         bind_topic(&database, "c1", "events", 6).unwrap();
@@ -174,7 +175,7 @@ mod tests {
     #[test]
     fn a_later_format_and_another_salt_key_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let database = Database::open_scratch(dir.path(), &Options::default()).unwrap();
+        let database = Database::open_scratch(dir.path(), Part::Log, &Options::default()).unwrap();
         let salt = SaltKey::new([1; 32]);
         assert!(open(&database, &salt, false).is_err());
         let id = open(&database, &salt, true).unwrap();
@@ -189,7 +190,7 @@ mod tests {
             FORMAT_KEY,
             (FORMAT + 1).to_be_bytes(),
         );
-        database.write_log(batch).unwrap();
+        database.write_durably(batch).unwrap();
         assert!(matches!(open(&database, &salt, true), Err(OpenError::Format { .. })));
     }
 }

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! One thread sequences, so order, recorded time and root are its alone and need no lock. Everything a restart needs
-//! is in the same RocksDB write as the records (A2): there is no second file to agree with, but for `heads`, which is
-//! written later and only ever says less.
+//! is in the same RocksDB write as the records (A2): there is no second file to agree with, but for `heads` and the views,
+//! which are written later and only ever say less.
 //!
 //! # What a crash costs
 //!
@@ -24,8 +24,9 @@
 //! - During the write: RocksDB replays the batch as a whole or not at all. Nobody was told. If it is whole, the records
 //!   are there: a Kafka consumer goes on behind them, an HTTP client that tries again meets them as duplicates.
 //! - After the write, before the views: nothing; the follower of each log goes on where its rows end.
-//! - A power loss is the same, since the write returns when the disk has it (A5). Views and unacknowledged batches
-//!   written after the last fsync may be lost, from the end; the write-ahead log is replayed up to the first hole.
+//! - A power loss is the same, since the write returns when the disk has it (A5). Unacknowledged batches written after the last
+//!   fsync may be lost, from the end, and of the views whatever was not on the disk; each write-ahead log is replayed up to the
+//!   first hole. [`crate::database`] has what the two databases say of each other then.
 //!
 //! A write that fails (a full disk) fails its callers, and the store takes nothing more until it is opened again:
 //! what the disk holds after a failed fsync can only be known by reading it back.

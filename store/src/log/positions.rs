@@ -251,11 +251,12 @@ mod tests {
     use crate::names::SourcePosition;
     use crate::options::Options;
     use crate::record::Record;
+    use crate::tables::Part;
 
     #[test]
     fn a_position_of_the_first_version_has_the_time_of_its_last_record() {
         let dir = tempfile::tempdir().unwrap();
-        let database = Database::open_scratch(dir.path(), &Options::default()).unwrap();
+        let database = Database::open_scratch(dir.path(), Part::Log, &Options::default()).unwrap();
         let partition = KafkaPartition {
             cluster: "c".into(),
             topic: "t".into(),
@@ -289,7 +290,7 @@ mod tests {
         // first 5, next 9, a last record at offset 7 with log 0 and index 0: as the first release wrote it.
         let first = [&[1, 5, 9, 1, 7, 0, 0][..], &[8; 32]].concat();
         batch.put_cf(database.cf(Table::Positions).unwrap(), key(POSITION, &partition), first);
-        database.write_log(batch).unwrap();
+        database.write_durably(batch).unwrap();
 
         let (_, found, log) = all(&database).unwrap().remove(0);
         assert_eq!((found.first, found.next, found.broker_time), (5, 9, Some(stamped)));
@@ -305,7 +306,7 @@ mod tests {
             };
             let mut batch = WriteBatch::default();
             put(&database, &mut batch, &partition, &position, log).unwrap();
-            database.write_log(batch).unwrap();
+            database.write_durably(batch).unwrap();
             assert_eq!(all(&database).unwrap().remove(0).1, position);
         }
     }

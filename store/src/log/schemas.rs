@@ -179,7 +179,7 @@ impl SchemaArchive {
                 batch.put_cf(table, [&[UNVERIFIED], &id.to_be_bytes()[..]].concat(), []);
             }
             batch.put_cf(table, [TAKEN_OVER], []);
-            database.write_log(batch)?;
+            database.write_durably(batch)?;
         }
         Self::load(database)
     }
@@ -252,7 +252,7 @@ impl SchemaArchive {
         let changes = held.adding(reference, schema, now);
         let mut batch = WriteBatch::default();
         changes.put(database, &mut batch)?;
-        database.write_log(batch)?;
+        database.write_durably(batch)?;
         for (reference, meaning) in &changes.meanings {
             if meaning.ambiguous_from.is_some() {
                 tracing::warn!(
@@ -280,7 +280,7 @@ impl SchemaArchive {
         let mut batch = WriteBatch::default();
         let key = [&[UNVERIFIED], &id.to_be_bytes()[..]].concat();
         batch.delete_cf(database.cf(Table::Schemas)?, key);
-        database.write_log(batch)?;
+        database.write_durably(batch)?;
         held.unverified.retain(|other| *other != id);
         Ok(same)
     }

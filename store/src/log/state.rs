@@ -155,11 +155,12 @@ pub(crate) fn all(rows: &impl Ordered) -> Result<Vec<LogState>, StoreError> {
 mod tests {
     use super::*;
     use crate::options::Options;
+    use crate::tables::Part;
 
     #[test]
     fn a_log_is_found_by_name_and_by_number() {
         let dir = tempfile::tempdir().unwrap();
-        let database = Database::open_scratch(dir.path(), &Options::default()).unwrap();
+        let database = Database::open_scratch(dir.path(), Part::Log, &Options::default()).unwrap();
         let mut batch = WriteBatch::default();
         let mut states = Vec::new();
         for (id, name) in ["_unrouted.3", "acme", "globex"].into_iter().enumerate() {
@@ -170,7 +171,7 @@ mod tests {
             state.put_name(&database, &mut batch).unwrap();
             states.push(state);
         }
-        database.write_log(batch).unwrap();
+        database.write_durably(batch).unwrap();
         assert_eq!(all(&database).unwrap(), states);
         for state in &states {
             assert_eq!(by_name(&database, &state.name).unwrap().as_ref(), Some(state));

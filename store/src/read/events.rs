@@ -46,13 +46,11 @@ impl Snapshot<'_> {
     /// When they can not be read.
     pub fn records(&self, log: LogId, indexes: &[LeafIndex]) -> Result<Vec<Record>, StoreError> {
         let keys: Vec<_> = indexes.iter().map(|index| keys::record(log, *index)).collect();
-        let database = self.database();
-        let rows = database.raw().batched_multi_get_cf_opt(
-            database.cf(Table::Records)?,
-            &keys,
-            keys.is_sorted(),
-            &self.options(),
-        );
+        let (database, options) = self.log_as_it_was();
+        let rows =
+            database
+                .raw()
+                .batched_multi_get_cf_opt(database.cf(Table::Records)?, &keys, keys.is_sorted(), &options);
         self.has_read(keys.len() as u64);
         let mut records = Vec::with_capacity(keys.len());
         for (index, row) in indexes.iter().zip(rows) {

@@ -1,6 +1,6 @@
 //! Questions: everything that is asked of the store is asked of one [`Snapshot`].
 //!
-//! A snapshot is one moment of the database: records, tree, views and marks agree in it, whatever is written
+//! A snapshot is one moment of the store: records, tree, views and marks agree in it, whatever is written
 //! meanwhile. A question is about a *cut* of it, the first `size` records of a log; rows of later records are passed
 //! over, so the same cut gives the same answer from every later snapshot (A6).
 //!
@@ -38,6 +38,7 @@ impl Store {
     /// One moment of the store, to ask questions of.
     pub fn snapshot(&self) -> Snapshot<'_> {
         let shared = self.shared();
-        Snapshot::new(&shared.database, &*shared.schemas, &shared.intents)
+        let databases = (&*shared.database, &*shared.context.views);
+        Snapshot::new(databases, &*shared.schemas, &shared.intents)
     }
 }

@@ -1,4 +1,7 @@
-//! One moment of the database.
+//! One moment of both databases: of the views first, and then of the log, so that it holds all that the views name.
+//!
+//! The log may hold more: records that no row is made of yet, as ever, and steps out of turn that were written and whose rows
+//! were not. Nothing of these is told: whatever is asked about what came out of turn is asked up to the mark of the views.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,8 +22,8 @@ use crate::keys;
 use crate::log::{read, state};
 use crate::names::{LogId, LogName};
 use crate::record::Record;
-use crate::tables::Table;
-use crate::views::late;
+use crate::tables::{Part, Table};
+use crate::views::late::{self, Turn};
 use crate::views::mark::{self, Generation, Mark, Place, ViewId};
 
 /// A log at the moment of a snapshot.
@@ -39,15 +42,17 @@ pub struct LogInfo {
     /// What came out of turn up to there, as eight bytes of a hash: nodes that differ in it differ in what they
     /// understood when. Zero where nothing did.
     pub chain: [u8; 8],
+    /// Is there anything of it that the views do not hold yet?
+    pub lags: bool,
     /// The recorded time of the last record; [`Timestamp::MIN`] of a log without any.
     pub last_recorded: Timestamp,
 }
 
-/// One moment of the database. Cheap to make; one that is held keeps RocksDB from dropping what it sees, so hold it for
+/// One moment of the store. Cheap to make; one that is held keeps RocksDB from dropping what it sees, so hold it for
 /// a question, not for a session. Iterators borrow it: none can outlive it.
 pub struct Snapshot<'s> {
-    database: &'s Database,
-    rocks: rocksdb::Snapshot<'s>,
+    log: (&'s Database, rocksdb::Snapshot<'s>),
+    views: (&'s Database, rocksdb::Snapshot<'s>),
     pub(super) schemas: &'s dyn WriterSchemas,
     pub(super) intents: &'s IntentCache,
     names: Mutex<HashMap<LogId, Arc<LogName>, RandomState>>,
@@ -60,17 +65,19 @@ pub struct Snapshot<'s> {
 impl Rows for Snapshot<'_> {
     fn row(&self, table: Table, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, StoreError> {
         self.has_read(1);
-        Ok(self.rocks.get_pinned_cf(self.database.cf(table)?, key)?)
+        let (database, rocks) = self.of(table);
+        Ok(rocks.get_pinned_cf(database.cf(table)?, key)?)
     }
 }
 
 impl Ordered for Snapshot<'_> {
     fn raw_iterator(&self, table: Table, options: ReadOptions) -> Result<DBRawIterator<'_>, StoreError> {
-        Ok(self.rocks.raw_iterator_cf_opt(self.database.cf(table)?, options))
+        let (database, rocks) = self.of(table);
+        Ok(rocks.raw_iterator_cf_opt(database.cf(table)?, options))
     }
 
     fn holds(&self, table: Table) -> bool {
-        self.database.holds(table)
+        self.of(table).0.holds(table)
     }
 
     fn has_read(&self, keys: u64) {
@@ -79,17 +86,30 @@ impl Ordered for Snapshot<'_> {
 }
 
 impl<'s> Snapshot<'s> {
-    pub(crate) fn new(database: &'s Database, schemas: &'s dyn WriterSchemas, intents: &'s IntentCache) -> Self {
-        let rocks = database.raw().snapshot();
+    pub(crate) fn new(
+        (log, views): (&'s Database, &'s Database),
+        schemas: &'s dyn WriterSchemas,
+        intents: &'s IntentCache,
+    ) -> Self {
+        let views = (views, views.raw().snapshot());
+        let log = (log, log.raw().snapshot());
         Self {
-            database,
-            rocks,
+            log,
+            views,
             schemas,
             intents,
             generations: Mutex::default(),
             names: Mutex::default(),
             latest: Mutex::default(),
             reads: AtomicU64::new(0),
+        }
+    }
+
+    /// Where a table is.
+    fn of(&self, table: Table) -> &(&'s Database, rocksdb::Snapshot<'s>) {
+        match table.part() {
+            Part::Log => &self.log,
+            Part::Views => &self.views,
         }
     }
 
@@ -131,10 +151,10 @@ impl<'s> Snapshot<'s> {
             last_recorded,
         } = state;
         let made = self.mark(id)?;
-        let (visible, chain) = if made.size >= size {
-            (made.cut(), head(&made.turn.chain))
-        } else {
-            self.before_the_next(id, &made)?
+        let missing = self.missing(id, size, &made)?;
+        let (visible, chain) = match missing {
+            None => (made.cut(), head(&made.turn.chain)),
+            Some(time) => self.before(id, time.minus_micros(1), &made)?,
         };
         Ok(LogInfo {
             name,
@@ -143,6 +163,7 @@ impl<'s> Snapshot<'s> {
             root,
             visible,
             chain,
+            lags: missing.is_some(),
             last_recorded,
         })
     }
@@ -171,14 +192,29 @@ impl<'s> Snapshot<'s> {
         Ok(self.generation(log)?.mark)
     }
 
-    /// What is answered of a log whose views are behind: the records before the time of the first that is missing, since
-    /// whoever asks about that time is told of all of it or nothing.
-    fn before_the_next(&self, log: LogId, made: &Mark) -> Result<(LogCut, [u8; 8]), StoreError> {
+    /// The time of the first step of a log that its views do not hold; `None`: they hold all.
+    fn missing(&self, log: LogId, size: TreeSize, made: &Mark) -> Result<Option<Timestamp>, StoreError> {
+        let taken = late::next_step(self, log, made.size, &made.turn)?;
+        if made.size >= size {
+            return Ok(taken);
+        }
         let next = self.record(log, LeafIndex(made.size.0))?;
-        let time = next.map_or(Timestamp::MIN, |next| next.recorded_time.minus_micros(1));
+        let next = next.map_or(Timestamp::MIN, |next| next.recorded_time);
+        Ok(Some(taken.map_or(next, |taken| taken.min(next))))
+    }
+
+    /// What is answered of a log whose views are behind: what was known of it at a time before the first step that is missing,
+    /// since whoever asks about the time of that is told of all of it or nothing.
+    fn before(&self, log: LogId, time: Timestamp, made: &Mark) -> Result<(LogCut, [u8; 8]), StoreError> {
         let size = self.size_at(log, time)?.min(made.size);
-        let turn = late::turn_at(self, log, size, |turn| turn.time <= time)?;
+        let turn = self.turn(log, size, |turn| turn.time <= time)?;
         Ok((LogCut { size, late: turn.late }, head(&turn.chain)))
+    }
+
+    /// How far out of turn a log had come when it held so many records, as far as its views hold it.
+    fn turn(&self, log: LogId, size: TreeSize, keep: impl Fn(&Turn) -> bool) -> Result<Turn, StoreError> {
+        let met = self.mark(log)?.turn.number;
+        late::turn_at(self, log, size, |turn| turn.number <= met && keep(turn))
     }
 
     /// The cut of a log at a time: the records recorded at or before it, as they were understood then (E3). With it what
@@ -187,10 +223,8 @@ impl<'s> Snapshot<'s> {
     /// # Errors
     /// When the rows can not be read.
     pub fn cut_at(&self, log: LogId, known_at: Timestamp) -> Result<(LogCut, [u8; 8]), StoreError> {
-        let size = self.size_at(log, known_at)?.min(self.mark(log)?.size);
-        let turn = late::turn_at(self, log, size, |turn| turn.time <= known_at)?;
-        let cut = LogCut { size, late: turn.late };
-        Ok((cut, head(&turn.chain)))
+        let made = self.mark(log)?;
+        self.before(log, known_at, &made)
     }
 
     /// What came out of turn up to a cut; `None` where no such cut was ever answered here.
@@ -198,7 +232,7 @@ impl<'s> Snapshot<'s> {
     /// # Errors
     /// When the rows can not be read.
     pub fn chain_at(&self, log: LogId, cut: LogCut) -> Result<Option<[u8; 8]>, StoreError> {
-        let turn = late::turn_at(self, log, cut.size, |turn| turn.late <= cut.late)?;
+        let turn = self.turn(log, cut.size, |turn| turn.late <= cut.late)?;
         Ok((turn.late == cut.late).then(|| head(&turn.chain)))
     }
 
@@ -207,7 +241,7 @@ impl<'s> Snapshot<'s> {
     /// # Errors
     /// When the rows can not be read.
     pub fn whole(&self, log: LogId, size: TreeSize) -> Result<(LogCut, [u8; 8]), StoreError> {
-        let turn = late::turn_at(self, log, size, |_| true)?;
+        let turn = self.turn(log, size, |_| true)?;
         Ok((LogCut { size, late: turn.late }, head(&turn.chain)))
     }
 
@@ -216,7 +250,7 @@ impl<'s> Snapshot<'s> {
     /// # Errors
     /// When the rows can not be read.
     pub fn late_at(&self, log: LogId, cut: LogCut) -> Result<Timestamp, StoreError> {
-        Ok(late::turn_at(self, log, cut.size, |turn| turn.late <= cut.late)?.time)
+        Ok(self.turn(log, cut.size, |turn| turn.late <= cut.late)?.time)
     }
 
     /// The name behind a number.
@@ -291,15 +325,12 @@ impl<'s> Snapshot<'s> {
         read::record(self, log, index)
     }
 
-    /// A snapshot's own read options.
-    pub(super) fn options(&self) -> ReadOptions {
+    /// The log's database, and what to read it with as it was at this moment.
+    pub(super) fn log_as_it_was(&self) -> (&'s Database, ReadOptions) {
+        let (database, rocks) = &self.log;
         let mut options = ReadOptions::default();
-        options.set_snapshot(&self.rocks);
-        options
-    }
-
-    pub(super) fn database(&self) -> &'s Database {
-        self.database
+        options.set_snapshot(rocks);
+        (database, options)
     }
 }
 

@@ -3,24 +3,24 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rocksdb::{DBRawIterator, ReadOptions, WriteBatch};
+use rocksdb::{DBRawIterator, ReadOptions};
 use uuid::Uuid;
 use verdict_merkle::LeafIndex;
 use verdict_schemas::WriterSchemas;
 
 use super::context::{Budget, Context};
+use super::keys;
 use super::maker::Maker;
-use super::mark::{self, Generation, Mark, Place, VERSION_KEY, ViewId};
+use super::mark::{self, Generation, Mark, Place, ViewId};
 use super::rows::Batch;
 use super::slice::End;
-use super::{VERSION, keys};
-use crate::database::{Database, Rows};
+use crate::database::Database;
 use crate::error::{OpenError, StoreError};
 use crate::guard::guarded;
 use crate::log::state::{self, LogState};
 use crate::names::LogName;
 use crate::options::Options;
-use crate::tables::Table;
+use crate::tables::{Part, Table};
 
 /// A place where the views kept are not what the records say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub(crate) struct ViewDifference {
 /// What comparing the views found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ViewsAudit {
-    /// Rows compared; `None` where the views are of another release, and are made anew when the store is opened.
-    pub(crate) rows: Option<u64>,
+    /// Rows compared.
+    pub(crate) rows: u64,
     /// The first difference of each table of each log.
     pub(crate) differences: Vec<ViewDifference>,
 }
@@ -56,39 +56,25 @@ pub(crate) enum ViewsAuditError {
 }
 
 /// Builds the views of every log in a database of its own in `scratch`, and compares them with those kept, up to the
-/// mark of each log: what lies behind it is made later.
+/// mark of each log: what lies behind it is made later. They fit the log ([`super::opening::misfit`]): `kept` was taken before
+/// `records`, which hold all that it names.
 ///
 /// # Errors
 /// When records or rows can not be read, or the scratch space not be written.
 pub(crate) fn audit(
-    kept: &Arc<Database>,
+    (records, kept): (&Arc<Database>, &Database),
     scratch: &Path,
     schemas: Arc<dyn WriterSchemas>,
     options: &Options,
 ) -> Result<ViewsAudit, ViewsAuditError> {
     let mut found = ViewsAudit::default();
-    let version = kept.row(Table::Mark, VERSION_KEY)?.map(|row| row.to_vec());
-    if version.is_some_and(|version| version != VERSION.to_be_bytes()) {
-        return Ok(found);
-    }
-    found.rows = Some(0);
-    let views = Arc::new(Database::open_scratch(scratch, options)?);
-    let databases = (Uuid::nil(), Arc::clone(kept), Arc::clone(&views));
+    let views = Arc::new(Database::open_scratch(scratch, Part::Views, options)?);
+    let databases = (Uuid::nil(), Arc::clone(records), Arc::clone(&views));
     let context = Context::between(databases, schemas, options);
-    for log in state::all(&**kept)? {
-        let Some(made) = mark::generation(&**kept, log.id, Place::Current)? else {
+    for log in state::all(&**records)? {
+        let Some(made) = mark::generation(kept, log.id, Place::Current)? else {
             continue;
         };
-        if made.mark.size > log.size {
-            let reason = format!("the views say {} records, the log has {}", made.mark.size, log.size);
-            found.differences.push(ViewDifference {
-                log: log.name,
-                table: Table::Mark.name(),
-                index: None,
-                reason,
-            });
-            continue;
-        }
         build(&context, &log, made)?;
         compare_log(kept, &views, &log, made, &mut found)?;
     }
@@ -123,7 +109,7 @@ fn build(context: &Context, log: &LogState, made: Generation) -> Result<(), Stor
             let what = format!("log `{}` can not be made up to where its views are", log.name);
             return Err(StoreError::Views(what));
         }
-        write(context, &mut batch)?;
+        context.write(&mut batch)?;
         maker.written(context);
     }
     Ok(())
@@ -148,18 +134,12 @@ fn one_by_one(context: &Context, maker: &mut Maker, batch: &mut Batch, end: End)
                 false
             }
         };
-        write(context, batch)?;
+        context.write(batch)?;
         maker.written(context);
         if passed || end.is_reached(&maker.mark()) {
             return Ok(());
         }
     }
-}
-
-fn write(context: &Context, batch: &mut Batch) -> Result<(), StoreError> {
-    let mut write = WriteBatch::with_capacity_bytes(batch.bytes());
-    batch.hand_over(&context.views, &mut write)?;
-    context.views.write_views(write)
 }
 
 fn compare_log(
@@ -194,7 +174,7 @@ fn compare_log(
                 });
                 break;
             }
-            *found.rows.get_or_insert_default() += 1;
+            found.rows += 1;
             kept.next();
             built.next();
         }

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 use verdict_schemas::WriterSchemas;
 
+use super::rows::Batch;
 use super::waiting::Waiting;
 use crate::database::Database;
+use crate::error::StoreError;
+use crate::guard::fail_at;
 use crate::options::Options;
 
 /// Where records come from and rows go to.
@@ -17,7 +20,7 @@ pub(crate) struct Context {
     pub(crate) store: Uuid,
     /// Where the records are.
     pub(crate) kept: Arc<Database>,
-    /// Where the rows go: the same database, but for an audit.
+    /// Where the rows go.
     pub(crate) views: Arc<Database>,
     pub(crate) schemas: Arc<dyn WriterSchemas>,
     /// The schemas that records wait for.
@@ -42,6 +45,24 @@ impl Context {
             waiting: Arc::default(),
             most_records: options.max_batch_events,
             most_bytes: options.max_batch_bytes,
+        }
+    }
+
+    /// Writes the rows of a batch: first, durably, what came out of turn, which can not be made again; then what follows from
+    /// it. A crash in between leaves views that are behind, and meet it again.
+    ///
+    /// # Errors
+    /// When one of them can not be written. What was written of the first may be there then, and is met again.
+    pub(crate) fn write(&self, batch: &mut Batch) -> Result<(), StoreError> {
+        let (out_of_turn, rows) = batch.hand_over(&self.kept, &self.views)?;
+        if !out_of_turn.is_empty() {
+            self.kept.write_durably(out_of_turn)?;
+        }
+        fail_at(self.store, || "between writes".to_owned())?;
+        if rows.is_empty() {
+            Ok(())
+        } else {
+            self.views.write(rows)
         }
     }
 }

@@ -12,8 +12,9 @@
 //! `known_at` that was answered before, so that none of those answers changes (E3).
 //!
 //! Unlike every view, these rows are not made anew from the records: which schema was known when is no property of a
-//! record. They are written, durably, in one write with the rows that follow from them, and a rebuild replays them, so
-//! that a token of yesterday is answered with yesterday's bytes (A6). The *chain* is a hash over all of it and the schemas
+//! record. They are in the log's database, written durably before the rows that follow from them; a rebuild replays them, and
+//! so does whoever goes on after a crash that came in between, so that a token of yesterday is answered with yesterday's bytes
+//! (A6). The *chain* is a hash over all of it and the schemas
 //! themselves: two nodes that archived the same in the same order have the same, and a token is not taken where it is another.
 
 use rocksdb::ReadOptions;
@@ -296,6 +297,19 @@ pub(crate) fn turn_at(
     }
     found.status()?;
     Ok(Turn::default())
+}
+
+/// When the first of the steps out of turn was taken that come behind `turn`, in a log that holds `size` records; `None`: there
+/// are none. Rows that hold so many records and no more of what came out of turn than `turn` lack it.
+pub(crate) fn next_step(
+    rows: &impl Ordered,
+    log: LogId,
+    size: TreeSize,
+    turn: &Turn,
+) -> Result<Option<Timestamp>, StoreError> {
+    let next = events_after(rows, log, size, turn, 1)?.into_iter().next();
+    let next = next.filter(|next| next.what == What::Understood && next.passed == size.0);
+    Ok(next.map(|next| next.turn.time))
 }
 
 /// What happened out of turn after `turn`, in a log that then held `size` records: the first `most` of it, in order.

@@ -194,11 +194,6 @@ impl Maker {
         }
     }
 
-    /// Does the batch hold what can not be made again, so that its write has to wait for the disk?
-    pub(crate) fn has_news(&self) -> bool {
-        !self.events.is_empty()
-    }
-
     /// The batch was written.
     pub(crate) fn written(&mut self, context: &Context) {
         for event in self.events.drain(..) {

@@ -4,7 +4,7 @@
 //! v_mark   log u32          view u32 | size u64 [ | events u64 | late u64 | time u64 | chain 32 bytes ]     what questions read
 //!          log u32 | `n`    the same, of a second generation that is being made beside it
 //!          log u32 | `d`    size u64: so many records the log had when rows of another version were dropped
-//!          `version`        the views' own version, u32
+//!          `version`        the views' own version, u32 | the store that they are of, 16 bytes
 //! ```
 //!
 //! What stands in brackets is there where anything came out of turn. All rows of a generation begin with its number
@@ -13,6 +13,7 @@
 use std::fmt;
 
 use rocksdb::{ColumnFamily, ReadOptions, WriteBatch};
+use uuid::Uuid;
 use verdict_merkle::TreeSize;
 
 use super::late::Turn;
@@ -25,10 +26,11 @@ use crate::layout::{Damaged, Reader};
 use crate::names::LogId;
 use crate::tables::Table;
 
-/// Key of the version number; a log's key has four bytes, or five.
-pub(crate) const VERSION_KEY: &[u8] = b"version";
+/// Key of the version and the store; a log's key has four bytes, or five.
+const VERSION_KEY: &[u8] = b"version";
 
-/// Behind a log's number: the row that says what was dropped.
+/// Behind a log's number: the row of a second generation, and the one that says what was dropped.
+const NEXT: u8 = b'n';
 const DROPPED: u8 = b'd';
 
 /// The number of one generation of the rows of one log: what their keys begin with. It is this store's own, and given
@@ -121,7 +123,7 @@ impl Generation {
 pub(crate) fn key(log: LogId, place: Place) -> Vec<u8> {
     let mut key = log_prefix(log).to_vec();
     if place == Place::Next {
-        key.push(b'n');
+        key.push(NEXT);
     }
     key
 }
@@ -154,19 +156,48 @@ pub(crate) fn dropped(rows: &impl Rows, log: LogId) -> Result<TreeSize, StoreErr
     })
 }
 
-/// The greatest number given to any generation.
-pub(crate) fn last_view(rows: &impl Ordered) -> Result<ViewId, StoreError> {
-    let mut last = ViewId::NONE;
+/// Notes of which version the views are, and of which store.
+pub(crate) fn put_version(write: &mut WriteBatch, marks: &ColumnFamily, version: u32, store: Uuid) {
+    write.put_cf(
+        marks,
+        VERSION_KEY,
+        [&version.to_be_bytes()[..], store.as_bytes()].concat(),
+    );
+}
+
+/// Of which version and which store the views are; `None` of views that nothing was made of yet, and of those of another
+/// form.
+pub(crate) fn version(rows: &impl Rows) -> Result<Option<(u32, Uuid)>, StoreError> {
+    let row = rows.row(Table::Mark, VERSION_KEY)?;
+    Ok(row.and_then(|row| {
+        let (version, store) = row.split_first_chunk()?;
+        Some((u32::from_be_bytes(*version), Uuid::from_slice(store).ok()?))
+    }))
+}
+
+/// A generation of each log, as far as it is made, in no order.
+pub(crate) fn all(rows: &impl Ordered) -> Result<Vec<(LogId, Generation)>, StoreError> {
+    let mut all = Vec::new();
     let mut found = rows.raw_iterator(Table::Mark, ReadOptions::default())?;
     found.seek_to_first();
     while let Some((key, row)) = found.item() {
-        if key != VERSION_KEY && key.get(4) != Some(&DROPPED) {
-            last = last.max(Generation::decode(row).map_err(damaged)?.view);
+        if let Some((log, rest)) = key.split_first_chunk()
+            && (rest.is_empty() || rest == [NEXT])
+        {
+            let log = LogId(u32::from_be_bytes(*log));
+            all.push((log, Generation::decode(row).map_err(damaged)?));
         }
         found.next();
     }
     found.status()?;
-    Ok(last)
+    Ok(all)
+}
+
+/// The greatest number given to any generation.
+pub(crate) fn last_view(rows: &impl Ordered) -> Result<ViewId, StoreError> {
+    let all = all(rows)?;
+    let last = all.iter().map(|(_, generation)| generation.view).max();
+    Ok(last.unwrap_or(ViewId::NONE))
 }
 
 fn damaged(damage: Damaged) -> StoreError {

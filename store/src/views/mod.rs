@@ -13,9 +13,10 @@
 //!   one WriteBatch with the mark of each log, not synced -> answers, horizon, those who wait
 //! ```
 //!
-//! Rows are written after the commit of the records and without waiting for the disk: RocksDB's log keeps the order of
-//! writes, so a crash loses a suffix of them and the marks with it, and they are made again ([`crate::follow`]). Only what
-//! no record says, when which schema was known ([`late`]), is waited for.
+//! Rows are in a database of their own ([`crate::database`]), written after the commit of the records and without waiting for
+//! the disk: RocksDB's write-ahead log keeps the order of writes, so a crash loses a suffix of them and the marks with it, and
+//! they are made again ([`crate::follow`]). Only what no record says, when which schema was known ([`late`]), is waited for: it
+//! is in the log's database, written before the rows that follow from it.
 //!
 //! # What keeps them honest
 //!
@@ -40,6 +41,7 @@ pub(crate) mod late;
 pub(crate) mod maker;
 pub(crate) mod mark;
 pub(crate) mod observed;
+pub(crate) mod opening;
 pub(crate) mod rows;
 mod settle;
 pub(crate) mod slice;

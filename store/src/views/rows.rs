@@ -9,7 +9,7 @@ use rocksdb::WriteBatch;
 
 use crate::database::Database;
 use crate::error::StoreError;
-use crate::tables::Table;
+use crate::tables::{Part, Table};
 
 /// A row within an arena. The first 16 bytes of the key, as a number, decide most comparisons without a look at it.
 #[derive(Clone, Copy)]
@@ -99,8 +99,15 @@ impl Batch {
         self.gone.push((table, key));
     }
 
-    /// Adds every row, each key once and in the order of keys, to `write`; keeps the memory for the next batch.
-    pub(crate) fn hand_over(&mut self, database: &Database, write: &mut WriteBatch) -> Result<(), StoreError> {
+    /// Gives every row, each key once and in the order of keys, as what is to be written to the log's database and what to that
+    /// of the views; keeps the memory for the next batch.
+    pub(crate) fn hand_over(
+        &mut self,
+        log: &Database,
+        views: &Database,
+    ) -> Result<(WriteBatch, WriteBatch), StoreError> {
+        let mut of_log = Destination(log, WriteBatch::default());
+        let mut of_views = Destination(views, WriteBatch::with_capacity_bytes(self.bytes()));
         for (table, Rows { bytes, rows }) in Table::ALL.into_iter().zip(&mut self.tables) {
             if rows.is_empty() {
                 continue;
@@ -110,16 +117,18 @@ impl Batch {
                 heads.then_with(|| key_of(bytes, *one).cmp(key_of(bytes, *other)))
             });
             rows.dedup_by(|one, other| one.head == other.head && key_of(bytes, *one) == key_of(bytes, *other));
+            let Destination(database, write) = place(table, &mut of_log, &mut of_views);
             let cf = database.cf(table)?;
             for row in rows.iter() {
                 write.put_cf(cf, key_of(bytes, *row), value_of(bytes, *row));
             }
         }
         for (table, key) in &self.gone {
+            let Destination(database, write) = place(*table, &mut of_log, &mut of_views);
             write.delete_cf(database.cf(*table)?, key);
         }
         self.clear();
-        Ok(())
+        Ok((of_log.1, of_views.1))
     }
 
     /// Where the batch stands: [`Batch::rewind`] takes back what is put after it.
@@ -158,6 +167,20 @@ impl Batch {
             rows.rows.clear();
         }
         self.gone.clear();
+    }
+}
+
+/// A database, and what is to be written to it.
+struct Destination<'d>(&'d Database, WriteBatch);
+
+fn place<'o, 'd>(
+    table: Table,
+    log: &'o mut Destination<'d>,
+    views: &'o mut Destination<'d>,
+) -> &'o mut Destination<'d> {
+    match table.part() {
+        Part::Log => log,
+        Part::Views => views,
     }
 }
 

@@ -120,13 +120,18 @@ impl Maker {
             return Ok(again);
         }
         let size = self.mark.size;
-        let events = late::events_after(&*context.kept, self.log, size, &self.mark.turn, EVENTS)?;
+        let mut events = late::events_after(&*context.kept, self.log, size, &self.mark.turn, EVENTS)?;
+        let more = events.len() == EVENTS;
+        if let End::Mark(end) = end {
+            // What was written for rows that the other does not have yet.
+            events.retain(|event| event.turn.number <= end.turn.number);
+        }
         let Some(last) = events.last() else {
             self.is_abreast = matches!(end, End::Log(_));
             return Ok(again);
         };
         self.known = last.turn.number;
-        if events.len() == EVENTS {
+        if more {
             // Of the records up to there everything is known; and of the next one in any case, since its own come first.
             let known = TreeSize(last.passed.saturating_sub(1).max(size.0 + 1));
             again.size = again.size.min(known);

@@ -10,4 +10,5 @@ mod kafka;
 mod power_loss;
 mod restart;
 mod schemas;
+mod views;
 mod wal;

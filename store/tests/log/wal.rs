@@ -16,9 +16,9 @@ pub(crate) struct Write {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The newest write-ahead log of a store.
-pub(crate) fn newest(dir: &Path) -> PathBuf {
-    let files = std::fs::read_dir(dir.join("db"))
+/// The newest write-ahead log of a database of a store.
+pub(crate) fn newest(dir: &Path, database: &str) -> PathBuf {
+    let files = std::fs::read_dir(dir.join(database))
         .unwrap()
         .map(|entry| entry.unwrap().path());
     files

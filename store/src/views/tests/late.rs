@@ -12,7 +12,7 @@ use verdict_schemas::{
 };
 
 use super::stream::{Coming, LOGS, coming, seconds};
-use super::support::{Kept, Making};
+use super::support::{Dies, Kept, Making};
 use crate::clock::Clock;
 use crate::cut::LogCut;
 use crate::read::{Index, Order, Snapshot, TimeRange};
@@ -150,11 +150,13 @@ proptest! {
         stream in prop::collection::vec((coming(), any::<bool>()), 10..90),
         archived in prop::collection::vec((0usize..90, 0usize..11), 0..8),
         batch in 1usize..20,
-        (reopen, hurried) in any::<(bool, bool)>(),
+        (reopen, hurried, dies) in any::<(bool, bool, bool)>(),
     ) {
         let mut kept = Kept::new(&LOGS);
         let mut making = kept.making();
         let clock = Clock::new(Timestamp::MIN);
+        // It dies now and then between what came out of turn and the rows that follow from it.
+        let dying = dies.then_some(Dies::Next);
         let (mut told, mut now) = (Vec::new(), 0);
         let mut records: Vec<(usize, Record)> = Vec::new();
         for (place, sent) in stream.iter().enumerate() {
@@ -163,10 +165,29 @@ proptest! {
             if records.len() < batch && place + 1 < stream.len() {
                 continue;
             }
+            making.dies = dying.filter(|_| place % 3 == 0);
             making.apply(&kept, &records, hurried).unwrap();
             records.clear();
+            if making.dies.is_some() {
+                making = kept.made();
+                making.look_for_waiting(&clock);
+            }
             for (_, kind) in archived.iter().filter(|(at, _)| (place..place + batch).contains(at)) {
+                making.dies = dying;
                 archive(&kept, &mut making, &clock, *kind);
+                for log in 0..3 {
+                    // Nothing of what was written without its rows is told.
+                    let snapshot = kept.snapshot();
+                    let id = kept.logs[log].id;
+                    let cut = kept.cut(log);
+                    prop_assert_eq!(snapshot.whole(id, cut.size).unwrap().0, cut);
+                    let more = LogCut { late: cut.late + 1, ..cut };
+                    prop_assert_eq!(snapshot.chain_at(id, more).unwrap(), None);
+                }
+                if making.dies.is_some() {
+                    making = kept.made();
+                    making.look_for_waiting(&clock);
+                }
                 for log in 0..3 {
                     let cut = kept.cut(log);
                     told.push((log, cut, everything(&kept.snapshot(), &kept, log, cut)));

@@ -122,8 +122,8 @@ fn a_search_in_empty_rows_does_not_walk_through_what_others_write_meanwhile() {
     use crate::views::mark::ViewId;
 
     let kept = Kept::new(&["acme", "globex"]);
-    let observed = kept.database.cf(Table::Observed).unwrap();
-    let space = EnvironmentSpace::new(&*kept.database, ViewId(2), 1, Pending::new());
+    let observed = kept.made.cf(Table::Observed).unwrap();
+    let space = EnvironmentSpace::new(&*kept.made, ViewId(2), 1, Pending::new());
     let search = || {
         for direction in [Direction::Backward, Direction::Forward] {
             space
@@ -135,7 +135,7 @@ fn a_search_in_empty_rows_does_not_walk_through_what_others_write_meanwhile() {
     for neighbour in [ViewId(1), ViewId(3)] {
         for number in 0_u32..5000 {
             let key = [&prefix(neighbour, 1)[..], &number.to_be_bytes()].concat();
-            kept.database.raw().put_cf(observed, key, b"row").unwrap();
+            kept.made.raw().put_cf(observed, key, b"row").unwrap();
         }
     }
     set_perf_stats(PerfStatsLevel::EnableCount);

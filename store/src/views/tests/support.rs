@@ -19,11 +19,12 @@ use crate::follow::generation::take_over;
 use crate::incoming::{Provenance, RawTimeKind, RouteFlag};
 use crate::keys;
 use crate::log::state::LogState;
+use crate::memory::Memory;
 use crate::names::{LogId, SourcePosition};
 use crate::options::Options;
 use crate::read::IntentCache;
 use crate::record::Record;
-use crate::tables::Table;
+use crate::tables::{Part, Table};
 use crate::views::Committed;
 use crate::views::audit::{ViewsAudit, audit};
 use crate::views::context::{Budget, Context};
@@ -51,6 +52,7 @@ pub(super) type Row = (Vec<u8>, Vec<u8>);
 pub(super) struct Kept {
     _dir: TempDir,
     pub(super) database: Arc<Database>,
+    pub(super) made: Arc<Database>,
     pub(super) schemas: Arc<Schemas>,
     pub(super) intents: IntentCache,
     pub(super) logs: Vec<LogState>,
@@ -66,7 +68,9 @@ impl Kept {
             max_batch_events: 7,
             ..Options::default()
         };
-        let database = Arc::new(Database::open(dir.path(), &options).unwrap());
+        let memory = Memory::new(&options);
+        let open = |part| Arc::new(Database::open(dir.path(), part, &memory, &options).unwrap());
+        let (database, made) = (open(Part::Log), open(Part::Views));
         let logs = names
             .iter()
             .zip(0..)
@@ -75,6 +79,7 @@ impl Kept {
         Self {
             _dir: dir,
             database,
+            made,
             schemas: Arc::default(),
             intents: IntentCache::default(),
             logs,
@@ -85,14 +90,10 @@ impl Kept {
     /// Makers that go on where the rows are.
     pub(super) fn making(&self) -> Making {
         let schemas: Arc<dyn WriterSchemas> = Arc::<Schemas>::clone(&self.schemas);
-        let databases = (
-            uuid::Uuid::nil(),
-            Arc::clone(&self.database),
-            Arc::clone(&self.database),
-        );
+        let databases = (uuid::Uuid::nil(), Arc::clone(&self.database), Arc::clone(&self.made));
         let context = Context::between(databases, schemas, &self.options);
         let makers = self.logs.iter().map(|log| {
-            let made = mark::generation(&*self.database, log.id, Place::Current).unwrap();
+            let made = mark::generation(&*self.made, log.id, Place::Current).unwrap();
             let nothing = Generation {
                 view: ViewId(log.id.0 + 1),
                 mark: Mark::default(),
@@ -104,6 +105,7 @@ impl Kept {
             makers: makers.collect(),
             context,
             batch: Batch::new(),
+            dies: None,
         }
     }
 
@@ -146,7 +148,7 @@ impl Kept {
         );
         state.put(&self.database, &mut batch).unwrap();
         state.put_name(&self.database, &mut batch).unwrap();
-        self.database.write_log(batch).unwrap();
+        self.database.write_durably(batch).unwrap();
         (log, record)
     }
 
@@ -156,7 +158,7 @@ impl Kept {
 
     /// The rows of a log that questions read.
     pub(super) fn generation(&self, log: usize) -> Option<Generation> {
-        mark::generation(&*self.database, self.logs[log].id, Place::Current).unwrap()
+        mark::generation(&*self.made, self.logs[log].id, Place::Current).unwrap()
     }
 
     /// How much of a log is understood.
@@ -167,20 +169,23 @@ impl Kept {
     pub(super) fn audit(&self) -> ViewsAudit {
         let scratch = tempfile::tempdir().unwrap();
         let schemas: Arc<dyn WriterSchemas> = Arc::<Schemas>::clone(&self.schemas);
-        audit(&self.database, scratch.path(), schemas, &self.options).unwrap()
+        audit((&self.database, &self.made), scratch.path(), schemas, &self.options).unwrap()
     }
 
     pub(super) fn snapshot(&self) -> crate::read::Snapshot<'_> {
-        crate::read::Snapshot::new(&self.database, &*self.schemas, &self.intents)
+        crate::read::Snapshot::new((&self.database, &self.made), &*self.schemas, &self.intents)
     }
 
     /// Every row of a table.
     pub(super) fn rows(&self, table: Table) -> Vec<Row> {
-        let cf = self.database.cf(table).unwrap();
+        let database = match table.part() {
+            Part::Log => &self.database,
+            Part::Views => &self.made,
+        };
+        let cf = database.cf(table).unwrap();
         let mut options = rocksdb::ReadOptions::default();
         options.set_total_order_seek(true);
-        let rows = self
-            .database
+        let rows = database
             .raw()
             .iterator_cf_opt(cf, options, rocksdb::IteratorMode::Start);
         rows.map(|row| row.unwrap())
@@ -217,11 +222,23 @@ pub(super) struct Making {
     pub(super) makers: BTreeMap<LogId, Maker>,
     pub(super) context: Context,
     batch: Batch,
+    /// Of the next slice what came out of turn is written, and then the process dies: nothing is done any more.
+    pub(super) dies: Option<Dies>,
+}
+
+/// How a process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dies {
+    /// After its next write to the log.
+    Next,
+    /// It is dead.
+    Dead,
 }
 
 impl Making {
     /// Makes the rows of records just committed: of each log in order. Those that rows are made of already are passed over.
     pub(super) fn apply(&mut self, kept: &Kept, records: &[(usize, Record)], hurried: bool) -> Result<(), StoreError> {
+        let dies = &mut self.dies;
         for (log, maker) in &mut self.makers {
             let of_log = records.iter().filter(|(of, _)| kept.logs[*of].id == *log);
             let committed: Vec<_> = of_log
@@ -243,7 +260,9 @@ impl Making {
                         return Err(error);
                     }
                 }
-                write(&self.context, &mut self.batch);
+                if write(&self.context, &mut self.batch, dies) {
+                    return Ok(());
+                }
                 maker.written(&self.context);
             }
         }
@@ -260,6 +279,7 @@ impl Making {
 
     /// Understands everything that waits for a schema.
     pub(super) fn understand(&mut self, clock: &Clock, reference: &SchemaRef) {
+        let dies = &mut self.dies;
         for maker in self.makers.values_mut() {
             let budget = Budget::unhurried(&self.context);
             while maker
@@ -267,7 +287,9 @@ impl Making {
                 .unwrap()
                 > 0
             {
-                write(&self.context, &mut self.batch);
+                if write(&self.context, &mut self.batch, dies) {
+                    return;
+                }
                 maker.written(&self.context);
             }
             clock.end_late(maker.log);
@@ -305,6 +327,20 @@ impl Making {
     }
 }
 
+/// Writes a slice, or dies within; is it dead?
+fn write(context: &Context, batch: &mut Batch, dies: &mut Option<Dies>) -> bool {
+    match dies {
+        None => context.write(batch).unwrap(),
+        Some(Dies::Next) => {
+            let (out_of_turn, _) = batch.hand_over(&context.kept, &context.views).unwrap();
+            context.kept.write_durably(out_of_turn).unwrap();
+            *dies = Some(Dies::Dead);
+        }
+        Some(Dies::Dead) => batch.clear(),
+    }
+    dies.is_some()
+}
+
 fn go(context: &Context, maker: &mut Maker, batch: &mut Batch, end: End) {
     loop {
         let taken = maker
@@ -313,13 +349,7 @@ fn go(context: &Context, maker: &mut Maker, batch: &mut Batch, end: End) {
         if taken == 0 && end.is_reached(&maker.mark()) {
             return;
         }
-        write(context, batch);
+        context.write(batch).unwrap();
         maker.written(context);
     }
-}
-
-fn write(context: &Context, batch: &mut Batch) {
-    let mut write = WriteBatch::default();
-    batch.hand_over(&context.views, &mut write).unwrap();
-    context.views.write_views(write).unwrap();
 }
