@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use verdict_edge::{Answer, AnyLog, CUT, Code, LIST, Problem};
+use verdict_fold::INSTANCE_SERIES;
 use verdict_schemas::{Interpretation, Json, SchemaRef, Timestamp};
 use verdict_store::{Flag, LeafIndex, LogId, Record, RouteFlag};
 
@@ -23,7 +24,7 @@ const SHOWN: usize = 1024;
 
 /// The names of flags. Duplicates are no fault: they are shown when they are asked for. An unknown kind may be a later release's,
 /// and may be a misspelt one, of which nobody would hear.
-const FLAGS: [(&str, &str); 8] = [
+const FLAGS: [(&str, &str); 9] = [
     ("malformed", "malformed"),
     ("awaiting_schema", "awaiting_schema"),
     ("unrouted", "unrouted"),
@@ -32,6 +33,7 @@ const FLAGS: [(&str, &str); 8] = [
     ("unknown_kind", "unknown_kind"),
     ("no_append_time", "no_append_time"),
     ("passed_over", "passed_over"),
+    ("instance_bound", "instance_bound"),
 ];
 
 #[derive(Serialize)]
@@ -126,6 +128,17 @@ impl From<Flag> for Why {
                               report it";
                 Self {
                     detail: Some(detail.to_owned()),
+                    ..Self::default()
+                }
+            }
+            Flag::InstanceBound { list, first, entries } => {
+                let detail = format!(
+                    "it counts, but its instance is observed in {INSTANCE_SERIES} series of its environment, as many as one may \
+                     be: {entries} of its entries, this one first, are of others, and no observations"
+                );
+                Self {
+                    field: Some(list.pointer(first)),
+                    detail: Some(detail),
                     ..Self::default()
                 }
             }

@@ -5,6 +5,7 @@ mod access;
 mod as_of;
 mod followers;
 mod ids;
+mod instance_bound;
 mod intent;
 mod lists;
 mod problems;

@@ -12,6 +12,9 @@ pub const LATE_US: u64 = 60_000_000;
 /// DECISION_LEASE: how long a counted citation keeps its instance live. 5 min.
 pub const DECISION_LEASE_MS: u64 = 300_000;
 
+/// The most series of its environment that an instance is observed in: the first that came (E9).
+pub const INSTANCE_SERIES: u32 = 2_000;
+
 /// When a fact acts, and its place among the facts of one instant: ordered by (f, index, position in the event) (E5).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FactTime {

@@ -69,14 +69,22 @@ struct Asked {
     workload: Option<WorkloadId>,
     cut: Timestamp,
     moments: Vec<i64>,
+    /// The most series that an instance is observed in (E9).
+    most: usize,
 }
+
+/// E9.
+const MOST: usize = 2_000;
 
 /// Asked of the facts, and of the rows kept of all of them at the same cut.
 fn ask(records: &[Record], asked: &Asked, seen: &mut Seen) -> Result<(), TestCaseError> {
     let environment = environment(asked.test_environment);
     let held = Held::new(records, &asked.tenant, &environment, asked.cut);
-    ask_of(&held, records, asked, seen)?;
-    let rows = Rows::new(records, &asked.tenant, &environment);
+    if asked.most >= MOST {
+        // What is held is all that was said.
+        ask_of(&held, records, asked, seen)?;
+    }
+    let rows = Rows::new(records, &asked.tenant, &environment, asked.most);
     ask_of(&rows.at(held, records, &asked.tenant, asked.cut), records, asked, seen)
 }
 
@@ -91,7 +99,11 @@ where
         &environment,
         asked.cut.as_micros(),
         &asked.moments,
+        asked.most,
     );
+    if !reference.beyond().is_empty() {
+        seen.0.insert("beyond the bound".to_owned());
+    }
     let question = |at: i64| Question {
         tenant: asked.tenant.clone(),
         environment: environment.clone(),
@@ -179,10 +191,14 @@ impl Seen {
     }
 }
 
-fn run(cases: u32, most: usize, crowded: bool) -> Seen {
+fn run(cases: u32, records: usize, crowded: bool) -> Seen {
+    run_within(MOST, cases, records, crowded)
+}
+
+fn run_within(most: usize, cases: u32, records: usize, crowded: bool) -> Seen {
     let seen = std::cell::RefCell::new(Seen::default());
     let strategy = (
-        history(most, crowded),
+        history(records, crowded),
         prop::collection::vec(any::<Index>(), 4),
         prop::option::of(any::<Index>()),
         prop::option::weighted(0.8, Just("api")),
@@ -205,6 +221,7 @@ fn run(cases: u32, most: usize, crowded: bool) -> Seen {
             workload: workload.map(WorkloadId::new),
             cut: cut.map_or(last, |cut| records[cut.index(records.len())].understood),
             moments: at.iter().map(|at| all[at.index(all.len())]).collect(),
+            most,
         };
         ask(&records, &asked, &mut seen.borrow_mut())
     });
@@ -243,6 +260,14 @@ fn crowded_histories_of_one_series_are_answered_as_the_rules_say() {
     // The short ones meet ties of what is understood late with what was understood at once.
     run(12_000, 10, true);
     run(1200, 20, true);
+}
+
+#[test]
+fn an_instance_is_observed_in_the_first_series_that_came_and_in_no_more_than_the_bound() {
+    for most in [1, 2] {
+        let seen = run_within(most, 600, 14, false);
+        assert!(seen.0.contains("beyond the bound"));
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One slice of a log on its way to rows: read, settle what counts (E4), observe, then put what follows from it.
 
+use verdict_fold::rows::Beyond;
 use verdict_fold::{intended_at, intent, observed_at};
 use verdict_schemas::{
     AsRecorded, Body, DecisionProjection, Event, EventId, Kind, Projection, Rejection, SchemaRef, TenantId, Timestamp,
@@ -9,7 +10,7 @@ use verdict_schemas::{
 use super::Committed;
 use super::context::{Budget, Context};
 use super::dedup::{Candidate, Standing};
-use super::flag::{Flag, encode_understood};
+use super::flag::{Entries, Flag, encode_understood};
 use super::index::{self, Place};
 use super::keys::{Key, h8_emitter, h16};
 use super::maker::Maker;
@@ -85,7 +86,9 @@ impl<'a> What<'a> {
         }
     }
 
-    fn flag(&self, standing: Standing) -> Option<Flag> {
+    /// What is to be said of it as it stands; `beyond` is what is beyond the bound of its instance (E9).
+    fn flag(&self, standing: Standing, beyond: Option<Beyond>) -> Option<Flag> {
+        let bound = |list| beyond.map(|Beyond { first, entries }| Flag::InstanceBound { list, first, entries });
         match (self, standing) {
             (Self::Malformed(rejection, _), _) => Some(rejection.clone().into()),
             (Self::Awaiting(reference), _) => Some(Flag::AwaitingSchema { reference: *reference }),
@@ -96,9 +99,9 @@ impl<'a> What<'a> {
                 Body::Unknown(body) => Some(Flag::UnknownKind {
                     kind: body.kind.clone(),
                 }),
-                _ => None,
+                _ => bound(Entries::Active),
             },
-            (Self::Decision(_), Standing::Counts) => None,
+            (Self::Decision(_), Standing::Counts) => bound(Entries::Policies),
         }
     }
 
@@ -148,6 +151,8 @@ pub(super) struct Item<'a> {
     /// Where its source's statistics are; none in an `_unrouted` log.
     source: Option<Slot>,
     pub(super) standing: Standing,
+    /// What it says beyond the bound of its instance (E9).
+    pub(super) beyond: Option<Beyond>,
 }
 
 /// One slice at work.
@@ -186,7 +191,7 @@ impl<'b, 'r> Work<'b, 'r> {
         let before = self.batch.savepoint();
         self.settle(&mut items, &mut candidates)?;
         let view = (&*self.context.views, self.maker.view);
-        let taken = self.maker.observer.observe(view, self.records, &items, budget)?;
+        let taken = self.maker.observer.observe(view, self.records, &mut items, budget)?;
         if let Some(next) = self.records.get(taken) {
             // The rest is for another slice: it is settled then.
             self.batch.rewind(&before);
@@ -242,6 +247,7 @@ impl<'b, 'r> Work<'b, 'r> {
             what,
             source: slot,
             standing,
+            beyond: None,
         };
         Ok((item, candidate))
     }
@@ -264,7 +270,7 @@ impl<'b, 'r> Work<'b, 'r> {
             self.maker.sources.take(views, self.batch, slot, spoke, at)?;
         }
         let stamp = record.foreign_time.then_some(Flag::NoAppendTime);
-        let flag = item.what.flag(item.standing).or(stamp);
+        let flag = item.what.flag(item.standing, item.beyond).or(stamp);
         match (record.late, &flag) {
             (Some(late), flag) => self.understood(record, late, flag.as_ref()),
             (None, Some(flag)) => self.flag(record, flag),

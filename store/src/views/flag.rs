@@ -4,6 +4,7 @@
 //! value   tag u8 | fields      1 malformed: rule u8, field?               2 duplicate: index     3 conflict: index
 //!                              4 awaiting schema: reference               5 unrouted: u8 why     6 unknown kind: name
 //!                              7 no append time                           9 passed over
+//!                             10 instance bound: 1 `active` or 2 `policies` u8, first, entries (varints)
 //!                              8 awaiting schema and understood late: step, passed, reference behind its length, then
 //!                                the flag that it has since, if any
 //! reference   tag u8 | 1 Confluent id, 2 fingerprint: u64        3 GUID: 16 bytes
@@ -60,6 +61,36 @@ pub enum Flag {
     /// Making rows of it breaks the code of a view: a fault of this release, not of the record. Nothing else is made of it
     /// before a release that can.
     PassedOver,
+    /// It counts, but its instance is observed in as many series of its environment as one may be: what it says of others
+    /// is no observation (E9).
+    InstanceBound {
+        /// The list that says it.
+        list: Entries,
+        /// Position in it of the first entry that is no observation.
+        first: u32,
+        /// How many there are.
+        entries: u32,
+    },
+}
+
+/// The list of an event whose entries are observations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entries {
+    /// `active[]` of an `agent_seen`.
+    Active,
+    /// `policies[]` of a `decision`.
+    Policies,
+}
+
+impl Entries {
+    /// JSON Pointer to one of its entries in the event.
+    pub fn pointer(self, position: u32) -> String {
+        let list = match self {
+            Self::Active => "active",
+            Self::Policies => "policies",
+        };
+        format!("/body/{list}/{position}")
+    }
 }
 
 impl From<Rejection> for Flag {
@@ -83,12 +114,16 @@ impl Flag {
             Self::UnknownKind { .. } => "unknown_kind",
             Self::NoAppendTime => "no_append_time",
             Self::PassedOver => "passed_over",
+            Self::InstanceBound { .. } => "instance_bound",
         }
     }
 
     /// Does the record count all the same: is it indexed and folded (E4)?
     pub fn counts(&self) -> bool {
-        matches!(self, Self::UnknownKind { .. } | Self::NoAppendTime)
+        matches!(
+            self,
+            Self::UnknownKind { .. } | Self::NoAppendTime | Self::InstanceBound { .. }
+        )
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -117,6 +152,15 @@ impl Flag {
             }
             Self::NoAppendTime => out.push(7),
             Self::PassedOver => out.push(9),
+            Self::InstanceBound { list, first, entries } => {
+                let list = match list {
+                    Entries::Active => 1,
+                    Entries::Policies => 2,
+                };
+                out.extend_from_slice(&[10, list]);
+                put_varint(&mut out, u64::from(*first));
+                put_varint(&mut out, u64::from(*entries));
+            }
         }
         out
     }
@@ -151,6 +195,16 @@ impl Flag {
             },
             7 => Self::NoAppendTime,
             9 => Self::PassedOver,
+            10 => {
+                let list = match reader.u8()? {
+                    1 => Entries::Active,
+                    2 => Entries::Policies,
+                    _ => return Err(Damaged("no list of entries has this number")),
+                };
+                let mut number = || u32::try_from(reader.varint()?).map_err(|_| Damaged("no list has so many entries"));
+                let (first, entries) = (number()?, number()?);
+                Self::InstanceBound { list, first, entries }
+            }
             _ => return Err(Damaged("no flag has this tag")),
         };
         reader.end()?;
@@ -288,6 +342,16 @@ mod tests {
             },
             Flag::NoAppendTime,
             Flag::PassedOver,
+            Flag::InstanceBound {
+                list: Entries::Active,
+                first: 0,
+                entries: 1,
+            },
+            Flag::InstanceBound {
+                list: Entries::Policies,
+                first: 300,
+                entries: u32::MAX,
+            },
             Flag::Unrouted {
                 reason: Some(RouteFlag::NoKey),
             },

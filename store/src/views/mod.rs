@@ -67,7 +67,7 @@ use crate::names::{LogId, LogName};
 use crate::record::Record;
 
 /// The version of the views: what rows hold and how they are made. A store whose views have another is rebuilt at open.
-pub(crate) const VERSION: u32 = 6;
+pub(crate) const VERSION: u32 = 7;
 
 /// A record that is durable, borrowed from wherever it is. Of each log they come without a gap and in order, but for those
 /// that are understood late.

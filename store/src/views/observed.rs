@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use verdict_fold::observations;
 use verdict_fold::observed_at;
-use verdict_fold::rows::{CitationRef, EnvironmentRows, RowsError};
+use verdict_fold::rows::{Beyond, CitationRef, EnvironmentRows, RowsError, Taken};
 use verdict_schemas::{Body, DecisionProjection};
 
 use super::Committed;
@@ -100,7 +100,7 @@ impl Observer {
         &mut self,
         (views, view): (&Database, ViewId),
         records: &[Committed<'_>],
-        items: &[Item<'_>],
+        items: &mut [Item<'_>],
         budget: &Budget,
     ) -> Result<usize, StoreError> {
         self.slices += 1;
@@ -128,16 +128,19 @@ impl Observer {
                 EnvironmentSpace::new(views, view, there.id, pending)
             });
             self.since += 1;
-            match &item.what {
+            let beyond = match &item.what {
                 What::Decision(decision) => cite(&mut there.rows, space, record, decision)?,
                 What::Event(event) => {
                     let observed = observations(event, record.place, record.recorded);
+                    let mut beyond = None;
                     for observation in observed.iter().flat_map(|(_, observations)| observations) {
-                        there.rows.observe(space, observation).map_err(damaged)?;
+                        beyond = there.rows.observe(space, observation).map_err(damaged)?;
                     }
+                    beyond
                 }
-                What::Malformed(..) | What::Awaiting(_) | What::PassedOver => {}
-            }
+                What::Malformed(..) | What::Awaiting(_) | What::PassedOver => None,
+            };
+            item.beyond = beyond;
             there.rows.seal(space).map_err(damaged)?;
         }
         for (seat, space) in spaces {
@@ -198,14 +201,16 @@ fn observed_in<'a>(record: &Committed<'_>, item: &'a Item<'_>) -> Option<&'a str
     }
 }
 
-/// Hands the citations of a decision to the fold: those of scopes that cover its environment (E9).
+/// Hands the citations of a decision to the fold: those of scopes that cover its environment (E9). Gives what is beyond
+/// the bound of its instance.
 fn cite(
     rows: &mut EnvironmentRows,
     space: &mut EnvironmentSpace<'_, Database>,
     record: &Committed<'_>,
     decision: &DecisionProjection<'_>,
-) -> Result<(), StoreError> {
+) -> Result<Option<Beyond>, StoreError> {
     let f = observed_at(decision.event_time, record.recorded);
+    let mut beyond = None;
     for (cited, position) in decision.policies.iter().zip(0u32..) {
         if !cited.scope.covers(&decision.tenant, &decision.environment) {
             continue;
@@ -229,9 +234,11 @@ fn cite(
             policy: &cited.policy,
             version: &cited.version,
         };
-        rows.cite(space, &citation).map_err(damaged)?;
+        if rows.cite(space, &citation).map_err(damaged)? == Taken::Beyond {
+            beyond = Some(Beyond::and(beyond, position));
+        }
     }
-    Ok(())
+    Ok(beyond)
 }
 
 /// The fold's failure, as the store's.

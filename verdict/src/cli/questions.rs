@@ -269,7 +269,7 @@ pub(crate) struct QuarantineArgs {
     #[arg(conflicts_with_all = ["flag", "since", "oldest"])]
     pub(crate) index: Option<u64>,
     /// Only what is flagged so: `malformed`, `awaiting_schema`, `unrouted`, `event_conflict`, `duplicate`, `unknown_kind`,
-    /// `no_append_time` or `passed_over`.
+    /// `no_append_time`, `passed_over` or `instance_bound`.
     #[arg(long)]
     pub(crate) flag: Option<String>,
     #[command(flatten)]

@@ -10,6 +10,7 @@
 //! 0x20  instance u32, f u64, size u64                           presence                    Presence
 //! 0x21  instance u32, f u64, step u64                           (empty)                     Retired
 //! 0x22  instance u32, series u32, size u64                      f of the first observation  FirstIn
+//! 0x23  instance u32                                            how many series u32         ObservedIn
 //! 0x30  series u32, instance u32, f u64, index u64, position u32  version, event id, step   Gave
 //! 0x31  series u32, instance u32, f u64, step u64, position u32   (empty)                   Cited
 //! 0x32  series u32, instance u32, version u32, minute u64       (empty)                     CitedMinute
@@ -48,6 +49,7 @@ pub(super) enum Tag {
     Presence = 0x20,
     Retired = 0x21,
     FirstIn = 0x22,
+    ObservedIn = 0x23,
     Gave = 0x30,
     Cited = 0x31,
     CitedMinute = 0x32,

@@ -21,6 +21,7 @@
 //! Open partials (E10, E19) are not known here: all members count. Where one is open the sweep answers, from
 //! [`Cut::facts`], and so it does for a series whose steps would be too many to correct (`given_up`).
 
+mod admit;
 mod apply;
 mod around;
 mod bound;
@@ -31,6 +32,7 @@ mod holder;
 mod instance;
 mod key;
 mod mark;
+mod minutes;
 mod names;
 mod presence;
 mod present;
@@ -44,8 +46,9 @@ mod track;
 mod track_edit;
 mod write;
 
+pub use admit::Beyond;
 pub use read::Cut;
 pub use scope::{ScopeRef, put_scope, read_scope};
 pub use series::RowSeries;
 pub use space::{Corrupt, CountedRows, Direction, MemoryRows, OrderedRows, OrderedRowsMut, RowsError, Visit};
-pub use write::{CitationRef, EnvironmentRows};
+pub use write::{Bounds, CitationRef, EnvironmentRows, Taken};

@@ -191,12 +191,7 @@ impl Names {
         }
     }
 
-    /// The id of the name in `scratch`, given now if it is new. The second is true if so.
-    pub(super) fn intern<R: OrderedRowsMut>(
-        &mut self,
-        rows: &mut R,
-        space: Space,
-    ) -> Result<(u32, bool), RowsError<R::Error>> {
+    fn of(&mut self, space: Space) -> (&mut NameSpace, &[u8]) {
         let [instances, series, versions, labels] = &mut self.spaces;
         let names = match space {
             Space::Instance => instances,
@@ -204,16 +199,40 @@ impl Names {
             Space::Version => versions,
             Space::Labels => labels,
         };
-        let name = self.scratch.as_slice();
+        (names, &self.scratch)
+    }
+
+    /// The id of the name in `scratch`, if it ever came.
+    pub(super) fn known<R: OrderedRows>(&mut self, rows: &R, space: Space) -> Result<Option<u32>, RowsError<R::Error>> {
+        let (names, name) = self.of(space);
         if let Some(id) = names.recent.get(name) {
-            return Ok((id, false));
+            return Ok(Some(id));
         }
-        let (id, new) = match id_of(rows, space, name)? {
-            Some(id) => (id, false),
-            None => (names.add(rows, space, name)?, true),
-        };
+        let id = id_of(rows, space, name)?;
+        if let Some(id) = id {
+            names.recent.put(name.into(), id);
+        }
+        Ok(id)
+    }
+
+    /// The id of the name in `scratch`, given now if it is new. The second is true if so.
+    pub(super) fn intern<R: OrderedRowsMut>(
+        &mut self,
+        rows: &mut R,
+        space: Space,
+    ) -> Result<(u32, bool), RowsError<R::Error>> {
+        match self.known(&*rows, space)? {
+            Some(id) => Ok((id, false)),
+            None => self.name(rows, space).map(|id| (id, true)),
+        }
+    }
+
+    /// Gives an id to the name in `scratch`, which never came.
+    pub(super) fn name<R: OrderedRowsMut>(&mut self, rows: &mut R, space: Space) -> Result<u32, RowsError<R::Error>> {
+        let (names, name) = self.of(space);
+        let id = names.add(rows, space, name)?;
         names.recent.put(name.into(), id);
-        Ok((id, new))
+        Ok(id)
     }
 
     /// Bytes held, roughly.

@@ -2,16 +2,18 @@
 
 use verdict_schemas::{EventId, Timestamp};
 
+use super::admit::{Admission, Beyond};
 use super::fact_row::{Entry, Fact, What};
 use super::frontier::Frontier;
 use super::given_up::CELLS;
 use super::instance::{counted_in, minute};
 use super::key::micros;
+use super::minutes::Minutes;
 use super::names::{Names, Recent, Space, name_instance, name_labels, name_series};
 use super::scope::ScopeRef;
-use super::space::{OrderedRowsMut, RowsError};
+use super::space::{OrderedRows, OrderedRowsMut, RowsError};
 use super::tally::{NOTHING, VersionId};
-use crate::{ActiveEntry, Observation, Observed, Understood};
+use crate::{ActiveEntry, INSTANCE_SERIES, Observation, Observed, Understood};
 
 /// (instance, series, version) whose counted minutes are kept, per half: some 4 MB when full.
 const CITING: usize = 1 << 16;
@@ -50,42 +52,36 @@ pub struct EnvironmentRows {
     names: Names,
     minutes: Recent<(u32, u32, VersionId), Minutes>,
     frontier: Option<Frontier>,
-    cells: usize,
+    bounds: Bounds,
 }
 
-/// The minutes known to be counted: the latest, and a bit for each of the 64 up to it. A minute without its bit may be
-/// counted all the same; the rows say so.
-#[derive(Clone, Copy, Debug)]
-struct Minutes {
-    latest: u64,
-    counted: u64,
+/// What bounds one environment. They decide what is put, so every writer of the same rows must be made with the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// The most series that an instance is observed in (E9).
+    pub series: u32,
+    /// Rows of steps, and versions within them, that one fact may have to read of a series before its steps end.
+    pub cells: usize,
 }
 
-impl Minutes {
-    fn counted(self, minute: u64) -> bool {
-        match self.latest.checked_sub(minute) {
-            Some(ago @ 0..64) => self.counted >> ago & 1 == 1,
-            _ => false,
-        }
-    }
-
-    fn with(self, minute: u64) -> Self {
-        if minute > self.latest {
-            let shift = u32::try_from(minute - self.latest).unwrap_or(u32::MAX);
-            return Self {
-                latest: minute,
-                counted: self.counted.checked_shl(shift).unwrap_or(0) | 1,
-            };
-        }
-        let bit = u32::try_from(self.latest - minute)
-            .ok()
-            .and_then(|ago| 1u64.checked_shl(ago))
-            .unwrap_or(0);
+impl Default for Bounds {
+    fn default() -> Self {
         Self {
-            counted: self.counted | bit,
-            ..self
+            series: INSTANCE_SERIES,
+            cells: CELLS,
         }
     }
+}
+
+/// What became of a citation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Taken {
+    /// It is counted (E8).
+    Counted,
+    /// Another of the same minute is (E8).
+    NotCounted,
+    /// Its instance is observed in as many series as one may be, and not in this one: it is no observation (E9).
+    Beyond,
 }
 
 impl Default for EnvironmentRows {
@@ -97,22 +93,22 @@ impl Default for EnvironmentRows {
 impl EnvironmentRows {
     /// A writer that remembers nothing yet.
     pub fn new() -> Self {
+        Self::within(Bounds::default())
+    }
+
+    /// The same, within other bounds.
+    pub fn within(bounds: Bounds) -> Self {
         Self {
             names: Names::new(),
             minutes: Recent::new(CITING),
             frontier: None,
-            cells: CELLS,
+            bounds,
         }
-    }
-
-    /// The same, giving up the steps of a series at fewer cells: every writer of the same rows must be made alike.
-    pub fn giving_up_at(cells: usize) -> Self {
-        Self { cells, ..Self::new() }
     }
 
     /// Forgets what it remembers of the rows.
     pub fn drop_cache(&mut self) {
-        *self = Self::giving_up_at(self.cells);
+        *self = Self::within(self.bounds);
     }
 
     /// Bytes that it remembers, roughly. They grow with those observed at the frontier, and up to a bound with names.
@@ -121,7 +117,7 @@ impl EnvironmentRows {
         self.names.bytes() + minutes + self.frontier.as_ref().map_or(0, Frontier::bytes)
     }
 
-    /// Takes in an observation.
+    /// Takes in an observation; what it says beyond the bound of its instance is left out, and told (E9).
     ///
     /// # Errors
     /// When the rows can not be read or written, or are damaged.
@@ -129,7 +125,7 @@ impl EnvironmentRows {
         &mut self,
         rows: &mut R,
         observation: &Observation,
-    ) -> Result<(), RowsError<R::Error>> {
+    ) -> Result<Option<Beyond>, RowsError<R::Error>> {
         let Observation {
             at,
             place,
@@ -151,7 +147,8 @@ impl EnvironmentRows {
                     policy: series.policy.as_str(),
                     version: version.as_str(),
                 };
-                self.take_citation(rows, &citation).map(drop)
+                let taken = self.take_citation(rows, &citation);
+                taken.map(|taken| (taken == Taken::Beyond).then(|| Beyond::and(None, at.position)))
             }
             Observed::Seen { .. } | Observed::Retired => self.take_report(rows, observation),
         };
@@ -161,8 +158,8 @@ impl EnvironmentRows {
         done
     }
 
-    /// Takes in a citation; true if it is counted (E8). One that is not puts nothing, and if its instance, series and
-    /// version were cited in the same minute lately it reads nothing either.
+    /// Takes in a citation. One that is not counted puts nothing, and if its instance, series and version were cited in the
+    /// same minute lately it reads nothing either.
     ///
     /// # Errors
     /// When the rows can not be read or written, or are damaged.
@@ -170,7 +167,7 @@ impl EnvironmentRows {
         &mut self,
         rows: &mut R,
         citation: &CitationRef<'_>,
-    ) -> Result<bool, RowsError<R::Error>> {
+    ) -> Result<Taken, RowsError<R::Error>> {
         let counted = self.take_citation(rows, citation);
         if counted.is_err() {
             self.drop_cache();
@@ -194,28 +191,26 @@ impl EnvironmentRows {
         &mut self,
         rows: &mut R,
         citation: &CitationRef<'_>,
-    ) -> Result<bool, RowsError<R::Error>> {
+    ) -> Result<Taken, RowsError<R::Error>> {
         // A name that is new is of a citation that counts, so nothing is named that is not observed.
         name_instance(&mut self.names.scratch, citation.agent, citation.incarnation);
         let (instance, new) = self.names.intern(rows, Space::Instance)?;
         name_series(&mut self.names.scratch, citation.scope, citation.policy);
-        let (series, new_series) = self.names.intern(rows, Space::Series)?;
+        let mut admission = Admission::new(instance, new);
+        let Some((series, new_series)) = self.admit(rows, &mut admission)? else {
+            return Ok(Taken::Beyond);
+        };
+        admission.put(rows)?;
         let (version, new_version) = self.version(rows, citation.version)?;
         let f = micros(citation.f);
         let minute = minute(f);
         let key = (instance, series, version);
         let known = self.minutes.get(&key);
         if known.is_some_and(|minutes| minutes.counted(minute)) {
-            return Ok(false);
+            return Ok(Taken::NotCounted);
         }
         let first = new || new_series || new_version || !counted_in(&*rows, (series, instance), version, minute)?;
-        let minutes = known.map_or(
-            Minutes {
-                latest: minute,
-                counted: 1,
-            },
-            |minutes| minutes.with(minute),
-        );
+        let minutes = known.map_or(Minutes::only(minute), |minutes| minutes.with(minute));
         self.minutes.put(key, minutes);
         if first {
             let what = What::Cited { series, version };
@@ -240,14 +235,39 @@ impl EnvironmentRows {
                 new,
             )?;
         }
-        Ok(first)
+        Ok(if first { Taken::Counted } else { Taken::NotCounted })
+    }
+
+    /// The id of the series named in the scratch, if the instance is observed in it or may be from now on; the second is
+    /// true where the name is new.
+    fn admit<R: OrderedRowsMut>(
+        &mut self,
+        rows: &mut R,
+        admission: &mut Admission,
+    ) -> Result<Option<(u32, bool)>, RowsError<R::Error>> {
+        let known = self.names.known(&*rows, Space::Series)?;
+        if let Some(series) = known
+            && admission.is_observed(&*rows, frontier(&mut self.frontier, &*rows, self.bounds)?, series)?
+        {
+            return Ok(Some((series, false)));
+        }
+        if !admission.has_room(&*rows, self.bounds.series)? {
+            return Ok(None);
+        }
+        // What is not observed gets no name.
+        let series = match known {
+            Some(series) => series,
+            None => self.names.name(rows, Space::Series)?,
+        };
+        admission.add(series);
+        Ok(Some((series, known.is_none())))
     }
 
     fn take_report<R: OrderedRowsMut>(
         &mut self,
         rows: &mut R,
         observation: &Observation,
-    ) -> Result<(), RowsError<R::Error>> {
+    ) -> Result<Option<Beyond>, RowsError<R::Error>> {
         let Observation {
             at,
             place,
@@ -261,6 +281,7 @@ impl EnvironmentRows {
             instance.incarnation.as_str(),
         );
         let (instance, new) = self.names.intern(rows, Space::Instance)?;
+        let mut beyond = None;
         let what = match what {
             Observed::Seen {
                 lease_ms,
@@ -269,14 +290,19 @@ impl EnvironmentRows {
             } => {
                 name_labels(&mut self.names.scratch, labels);
                 let (labels, _) = self.names.intern(rows, Space::Labels)?;
-                let entries = entries
-                    .iter()
-                    .map(|entry| self.entry(rows, entry))
-                    .collect::<Result<_, _>>()?;
+                let mut admission = Admission::new(instance, new);
+                let mut admitted = Vec::with_capacity(entries.len());
+                for entry in entries.iter() {
+                    match self.entry(rows, entry, &mut admission)? {
+                        Some(entry) => admitted.push(entry),
+                        None => beyond = Some(Beyond::and(beyond, entry.position)),
+                    }
+                }
+                admission.put(rows)?;
                 What::Seen {
                     lease_ms: *lease_ms,
                     labels,
-                    entries,
+                    entries: admitted,
                 }
             }
             Observed::Retired | Observed::Cited { .. } => What::Retired,
@@ -295,10 +321,17 @@ impl EnvironmentRows {
                 what,
             },
             new,
-        )
+        )?;
+        Ok(beyond)
     }
 
-    fn entry<R: OrderedRowsMut>(&mut self, rows: &mut R, entry: &ActiveEntry) -> Result<Entry, RowsError<R::Error>> {
+    /// An entry, unless it is beyond the bound.
+    fn entry<R: OrderedRowsMut>(
+        &mut self,
+        rows: &mut R,
+        entry: &ActiveEntry,
+        admission: &mut Admission,
+    ) -> Result<Option<Entry>, RowsError<R::Error>> {
         let ActiveEntry {
             series,
             status,
@@ -310,17 +343,19 @@ impl EnvironmentRows {
             ScopeRef::from(&series.scope),
             series.policy.as_str(),
         );
-        let (series, _) = self.names.intern(rows, Space::Series)?;
+        let Some((series, _)) = self.admit(rows, admission)? else {
+            return Ok(None);
+        };
         let version = match version {
             Some(version) => self.version(rows, version.as_str())?.0,
             None => NOTHING,
         };
-        Ok(Entry {
+        Ok(Some(Entry {
             series,
             status: *status,
             version,
             position: *position,
-        })
+        }))
     }
 
     fn version<R: OrderedRowsMut>(
@@ -334,32 +369,18 @@ impl EnvironmentRows {
     }
 
     fn apply<R: OrderedRowsMut>(&mut self, rows: &mut R, fact: &Fact, new: bool) -> Result<(), RowsError<R::Error>> {
-        let frontier = match &mut self.frontier {
-            Some(frontier) => frontier,
-            none => none.insert(Frontier::load(&*rows, self.cells)?),
-        };
-        frontier.observe(rows, fact, new)
+        frontier(&mut self.frontier, &*rows, self.bounds)?.observe(rows, fact, new)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn minutes_are_remembered_up_to_an_hour_back_and_never_invented() {
-        let minutes = Minutes {
-            latest: 100,
-            counted: 1,
-        }
-        .with(98)
-        .with(103)
-        .with(30);
-        let counted: Vec<u64> = (0..200).filter(|minute| minutes.counted(*minute)).collect();
-        assert_eq!(counted, [98, 100, 103]);
-        assert_eq!(
-            (minutes.with(200).counted, minutes.with(103 + 63).counted(103)),
-            (1, true)
-        );
+/// The frontier, read from the rows where it is not remembered.
+fn frontier<'f, R: OrderedRows>(
+    remembered: &'f mut Option<Frontier>,
+    rows: &R,
+    bounds: Bounds,
+) -> Result<&'f mut Frontier, RowsError<R::Error>> {
+    match remembered {
+        Some(frontier) => Ok(frontier),
+        none => Ok(none.insert(Frontier::load(rows, bounds.cells)?)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use verdict_fold::rows::{Cut, EnvironmentRows, MemoryRows, RowSeries, RowsError};
+use verdict_fold::rows::{Bounds, Cut, EnvironmentRows, MemoryRows, RowSeries, RowsError};
 use verdict_fold::{Evidence, IntentCut, Observation, Observed, SeriesKey, observations};
 use verdict_schemas::{Environment, TenantId, Timestamp};
 
@@ -15,14 +15,19 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    pub(crate) fn new(records: &[Record], tenant: &TenantId, environment: &Environment) -> Self {
+    pub(crate) fn new(records: &[Record], tenant: &TenantId, environment: &Environment, most: usize) -> Self {
         let of_log = records.iter().filter(|record| record.log == *tenant);
         let read = of_log.filter_map(|record| observations(&record.event, record.place, record.recorded));
         let facts: Vec<_> = read
             .filter(|(of, _)| of == environment)
             .flat_map(|(_, facts)| facts)
             .collect();
-        let (mut rows, mut writer) = (MemoryRows::default(), EnvironmentRows::new());
+        let series = u32::try_from(most).unwrap();
+        let bounds = Bounds {
+            series,
+            ..Bounds::default()
+        };
+        let (mut rows, mut writer) = (MemoryRows::default(), EnvironmentRows::within(bounds));
         for record in facts.chunk_by(|one, next| one.place == next.place) {
             for fact in record {
                 writer.observe(&mut rows, fact).unwrap();

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use verdict_schemas::{ArtifactKind, Body, Combining, Environment, EnvironmentPattern, Scope, TenantId, WorkloadId};
 
 use super::forms::{distribution, partial, scope_json, time};
-use super::series::Series;
+use super::series::{Series, Who, cited_by, who};
 use super::timeline::{Run, Timeline};
 use super::{Micros, acts, rollouts};
 use crate::histories::Record;
@@ -18,6 +18,8 @@ pub(crate) struct Reference<'a> {
     known_at: Micros,
     records: Vec<&'a Record>,
     asked: Vec<Micros>,
+    /// The most series that an instance is observed in (E9).
+    most: usize,
 }
 
 impl<'a> Reference<'a> {
@@ -27,6 +29,7 @@ impl<'a> Reference<'a> {
         environment: &Environment,
         known_at: Micros,
         asked: &[Micros],
+        most: usize,
     ) -> Self {
         let records = records
             .iter()
@@ -39,7 +42,50 @@ impl<'a> Reference<'a> {
             known_at,
             records,
             asked,
+            most,
         }
+    }
+
+    /// Every (index, position) whose instance was observed in as many other series before, in the order in which records
+    /// were understood (E9).
+    pub(crate) fn beyond(&self) -> BTreeSet<(u64, usize)> {
+        let mut series: BTreeMap<Who, BTreeSet<(&Scope, &str)>> = BTreeMap::new();
+        let mut beyond = BTreeSet::new();
+        for record in self.observed() {
+            let named: Vec<(Who, &Scope, &str)> = match &record.event.body {
+                Body::AgentSeen(seen) => {
+                    let who = who(&seen.agent, seen.incarnation.as_ref());
+                    let named = seen.active.iter();
+                    named.map(|it| (who.clone(), &it.scope, it.policy.as_str())).collect()
+                }
+                Body::Decision(decision) => {
+                    let cited = decision.policies.iter();
+                    let source = record.event.meta.source.as_str();
+                    cited
+                        .map(|it| {
+                            (
+                                cited_by(decision, source, it.version.as_str()),
+                                &it.scope,
+                                it.policy.as_str(),
+                            )
+                        })
+                        .collect()
+                }
+                _ => continue,
+            };
+            for (position, (who, scope, policy)) in named.into_iter().enumerate() {
+                if !scope.covers(&self.tenant, &self.environment) {
+                    continue;
+                }
+                let of = series.entry(who).or_default();
+                if !of.contains(&(scope, policy)) && of.len() == self.most {
+                    beyond.insert((record.place.index, position));
+                } else {
+                    of.insert((scope, policy));
+                }
+            }
+        }
+        beyond
     }
 
     fn log(&self, log: &TenantId) -> Vec<&'a Record> {
@@ -65,6 +111,7 @@ impl<'a> Reference<'a> {
         };
         Series::new(
             &observed,
+            &self.beyond(),
             &rollouts(&self.log(&scope.log())),
             scope,
             policy,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use verdict_schemas::{ActiveStatus, Body, EventId, Labels, Quorum, Scope};
+use verdict_schemas::{ActiveStatus, Body, Decision, EventId, Labels, Quorum, Scope};
 
 use super::{FIRST, Micros, Rolled, acts};
 use crate::histories::Record;
@@ -108,10 +108,11 @@ impl Counts {
 }
 
 impl<'a> Series<'a> {
-    /// `observed` are the tenant's records of the environment in the cut, `rollouts` those that stand in the log of the
+    /// `observed` are the tenant's records of the environment in the cut, `beyond` what of them is no observation, `rollouts` those that stand in the log of the
     /// scope; `asked` are moments that will be asked about.
     pub(crate) fn new(
         observed: &[&'a Record],
+        beyond: &BTreeSet<(u64, usize)>,
         rollouts: &[Rolled<'a>],
         scope: &Scope,
         policy: &str,
@@ -141,7 +142,7 @@ impl<'a> Series<'a> {
         series.partials.sort_by_key(Rolled::order);
         let mut minutes: BTreeSet<(Who, String, Micros)> = BTreeSet::new();
         for record in observed {
-            series.observe(record, scope, policy, &mut minutes);
+            series.observe(record, (scope, policy), beyond, &mut minutes);
         }
         series.find_instants(asked);
         series
@@ -150,8 +151,8 @@ impl<'a> Series<'a> {
     fn observe(
         &mut self,
         record: &'a Record,
-        scope: &Scope,
-        policy: &str,
+        (scope, policy): (&Scope, &str),
+        beyond: &BTreeSet<(u64, usize)>,
         minutes: &mut BTreeSet<(Who, String, Micros)>,
     ) {
         let (f, index) = (acts(record), record.place.index);
@@ -170,7 +171,8 @@ impl<'a> Series<'a> {
                 });
                 self.labels.push(((f, index, 0), who.clone(), &seen.labels));
                 for (position, active) in seen.active.iter().enumerate() {
-                    if active.scope == *scope && active.policy.as_str() == policy {
+                    let ours = active.scope == *scope && active.policy.as_str() == policy;
+                    if ours && !beyond.contains(&(index, position)) {
                         let gave = match active.status {
                             ActiveStatus::Applied => Some(active.version.as_ref().map(|v| v.as_str().to_owned())),
                             ActiveStatus::Removed => Some(None),
@@ -196,18 +198,10 @@ impl<'a> Series<'a> {
                     }
                     let version = cited.version.as_str().to_owned();
                     self.cited.push((f, version.clone()));
-                    let source = record.event.meta.source.as_str();
-                    let agent = decision
-                        .agent
-                        .as_ref()
-                        .map_or(source, |agent| agent.as_str())
-                        .to_owned();
-                    let incarnation = match (&decision.agent, &decision.incarnation) {
-                        (_, Some(incarnation)) => incarnation.as_str().to_owned(),
-                        (Some(_), None) => String::new(),
-                        (None, None) => version.clone(),
-                    };
-                    let who = (agent, incarnation);
+                    if beyond.contains(&(index, position)) {
+                        continue;
+                    }
+                    let who = cited_by(decision, record.event.meta.source.as_str(), &version);
                     if minutes.insert((who.clone(), version.clone(), f / 60_000_000)) {
                         self.sightings.push(Sighting {
                             who: who.clone(),
@@ -386,7 +380,18 @@ impl<'a> Series<'a> {
     }
 }
 
-fn who(agent: &verdict_schemas::AgentId, incarnation: Option<&verdict_schemas::Incarnation>) -> Who {
+/// E7.
+pub(crate) fn cited_by(decision: &Decision, source: &str, version: &str) -> Who {
+    let agent = decision.agent.as_ref().map_or(source, |agent| agent.as_str());
+    let incarnation = match (&decision.agent, &decision.incarnation) {
+        (_, Some(incarnation)) => incarnation.as_str(),
+        (Some(_), None) => "",
+        (None, None) => version,
+    };
+    (agent.to_owned(), incarnation.to_owned())
+}
+
+pub(crate) fn who(agent: &verdict_schemas::AgentId, incarnation: Option<&verdict_schemas::Incarnation>) -> Who {
     (
         agent.as_str().to_owned(),
         incarnation.map_or(String::new(), |it| it.as_str().to_owned()),

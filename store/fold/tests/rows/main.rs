@@ -5,6 +5,8 @@
     reason = "of constants, by what was generated within their bounds"
 )]
 
+#[path = "../bound/mod.rs"]
+mod bound;
 mod damage;
 mod histories;
 mod linear;
@@ -14,8 +16,8 @@ mod wide;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use verdict_fold::rows::{Cut, EnvironmentRows, MemoryRows};
-use verdict_fold::{Member, Observation, SeriesHistory, SeriesKey, SweptSeries, VersionRun};
+use verdict_fold::rows::{Beyond, Bounds, Cut, EnvironmentRows, MemoryRows};
+use verdict_fold::{Member, Observation, Observed, SeriesHistory, SeriesKey, SweptSeries, VersionRun};
 use verdict_schemas::{Quorum, Timestamp};
 
 use crate::histories::{SECOND, records, series, steps, version};
@@ -181,16 +183,24 @@ fn write(rows: &mut MemoryRows, records: &[Vec<Observation>], drops: &[bool]) {
     write_by(EnvironmentRows::new(), rows, records, drops);
 }
 
-fn write_by(mut writer: EnvironmentRows, rows: &mut MemoryRows, records: &[Vec<Observation>], drops: &[bool]) {
+/// Gives what was told of each observation.
+fn write_by(
+    mut writer: EnvironmentRows,
+    rows: &mut MemoryRows,
+    records: &[Vec<Observation>],
+    drops: &[bool],
+) -> Vec<Option<Beyond>> {
+    let mut told = Vec::new();
     for (place, record) in records.iter().enumerate() {
         if drops.get(place) == Some(&true) {
             writer.drop_cache();
         }
         for observation in record {
-            writer.observe(rows, observation).unwrap();
+            told.push(writer.observe(rows, observation).unwrap());
         }
         writer.seal(rows).unwrap();
     }
+    told
 }
 
 fn check(rows: &MemoryRows, size: u64, facts: &[Observation]) -> Result<(), TestCaseError> {
@@ -313,13 +323,40 @@ proptest! {
     }
 
     #[test]
+    fn an_instance_is_observed_in_the_first_series_that_came_up_to_the_bound(
+        steps in steps(24), drops in prop::collection::vec(prop::bool::weighted(0.3), 24), most in 0_usize..3
+    ) {
+        let records = records(&steps);
+        let bounds = Bounds { series: u32::try_from(most).unwrap(), ..Bounds::default() };
+        let (mut rows, mut dropped) = (MemoryRows::default(), MemoryRows::default());
+        let told = write_by(EnvironmentRows::within(bounds), &mut rows, &records, &[]);
+        write_by(EnvironmentRows::within(bounds), &mut dropped, &records, &drops);
+        prop_assert_eq!(&rows, &dropped);
+        let all: Vec<_> = records.iter().flatten().cloned().collect();
+        let (observed, beyond) = bound::observed(&all, most);
+        let beyond = beyond.iter().map(|positions| {
+            positions.first().map(|first| Beyond { first: *first, entries: u32::try_from(positions.len()).unwrap() })
+        });
+        prop_assert_eq!(told, beyond.collect::<Vec<_>>());
+        for record in &records {
+            let size = size_after(record);
+            let facts: Vec<_> = observed.iter().filter(|fact| fact.place.step < size).cloned().collect();
+            check(&rows, size, &facts)?;
+        }
+        let swept = Cut::new(&rows, u64::MAX).unwrap().facts(None, (Timestamp::MIN, Timestamp::MAX)).unwrap();
+        let entries = |facts: &[Observation]| facts.iter().filter(|fact| matches!(fact.what, Observed::Seen { .. })).count();
+        prop_assert_eq!(entries(&swept), entries(&all), "a report is a sighting all the same");
+    }
+
+    #[test]
     fn a_series_given_up_is_swept_and_its_earlier_cuts_keep_their_steps(
         steps in steps(24), drops in prop::collection::vec(prop::bool::weighted(0.3), 24), cells in 2_usize..9
     ) {
         let records = records(&steps);
         let (mut rows, mut dropped) = (MemoryRows::default(), MemoryRows::default());
-        write_by(EnvironmentRows::giving_up_at(cells), &mut rows, &records, &[]);
-        write_by(EnvironmentRows::giving_up_at(cells), &mut dropped, &records, &drops);
+        let bounds = Bounds { cells, ..Bounds::default() };
+        write_by(EnvironmentRows::within(bounds), &mut rows, &records, &[]);
+        write_by(EnvironmentRows::within(bounds), &mut dropped, &records, &drops);
         prop_assert_eq!(&rows, &dropped);
         for series in (0..3).map(series) {
             let mut kept = true;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
-use verdict_fold::rows::{CitationRef, CountedRows, Cut, EnvironmentRows, MemoryRows, ScopeRef};
+use verdict_fold::rows::{CitationRef, CountedRows, Cut, EnvironmentRows, MemoryRows, ScopeRef, Taken};
 use verdict_fold::{ActiveEntry, FactTime, Instance, Observation, Observed, RecordRef, SeriesHistory, Understood};
 use verdict_schemas::{ActiveStatus, AgentId, EventId, Incarnation, Kind, Labels, Quorum};
 
@@ -270,7 +270,7 @@ fn a_citation_that_is_not_counted_puts_and_reads_nothing() {
             policy: "authz",
             version,
         };
-        let counted = writer.cite(rows, &citation).unwrap();
+        let counted = writer.cite(rows, &citation).unwrap() == Taken::Counted;
         writer.seal(rows).unwrap();
         counted
     };
