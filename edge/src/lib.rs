@@ -39,7 +39,7 @@ pub use need::{Admitted, Answerable, AnyLog, Need, NoLog, Policies, Reporting, S
 pub use owners::{Holder, Owners, Part, Share};
 pub use params::{CUT, ID, LIST, Params};
 pub use partition::partition_of;
-pub use peers::{Peers, Sent};
+pub use peers::{Peers, Sent, Shown};
 pub use problem::{Answer, Code, Problem, documented};
 pub use readiness::Readiness;
 pub use turns::Turns;

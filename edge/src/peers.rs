@@ -44,6 +44,15 @@ impl fmt::Debug for Peers {
     }
 }
 
+/// A certificate that a node shows to others, and its key.
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    /// The certificate and what leads from it to a root, in PEM.
+    pub cert: &'a [u8],
+    /// Its private key, PKCS #8 in PEM.
+    pub key: &'a [u8],
+}
+
 /// What is sent to another node.
 #[derive(Debug)]
 pub struct Sent<'a> {
@@ -63,11 +72,11 @@ pub struct Sent<'a> {
 
 impl Peers {
     /// Asks with this node's token; without one only nodes that have no token file let it in. `roots` (PEM) vouch for the other
-    /// nodes' certificates, instead of those of this system.
+    /// nodes' certificates, instead of those of this system; `shown` is this node's own, for nodes that ask for one.
     ///
     /// # Errors
-    /// Why no client can be made: no certificate in `roots`, or one that can not be read.
-    pub fn new(token: Option<&str>, roots: Option<&[u8]>) -> Result<Self, String> {
+    /// Why no client can be made: which file's content can not be used.
+    pub fn new(token: Option<&str>, roots: Option<&[u8]>, shown: Option<Shown<'_>>) -> Result<Self, String> {
         let mut http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             // Nodes are configured by where they are: no variable of the environment puts somebody in between.
@@ -75,11 +84,16 @@ impl Peers {
             .connect_timeout(PATIENCE)
             .timeout(LONGEST);
         if let Some(pem) = roots {
-            let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| e.to_string())?;
+            let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| format!("ca_file: {e}"))?;
             if roots.is_empty() {
-                return Err("it holds no certificate in PEM".to_owned());
+                return Err("ca_file holds no certificate in PEM".to_owned());
             }
             http = http.tls_certs_only(roots);
+        }
+        if let Some(Shown { cert, key }) = shown {
+            let identity = reqwest::Identity::from_pkcs8_pem(cert, key);
+            let why = |e| format!("key_file is not the PKCS #8 key, in PEM, of the certificate in cert_file ({e})");
+            http = http.identity(identity.map_err(why)?);
         }
         Ok(Self {
             http: http.build().map_err(|e| e.to_string())?,

@@ -108,8 +108,19 @@ impl Server {
     /// # Errors
     /// When the file holds none.
     pub fn trust(&mut self, authorities: &Path) -> Result<()> {
+        self.trust_as(authorities, None)
+    }
+
+    /// The same, and shows a certificate: its file and its key's.
+    ///
+    /// # Errors
+    /// When one of the files can not be used.
+    pub fn trust_as(&mut self, authorities: &Path, shown: Option<(&Path, &Path)>) -> Result<()> {
         let roots = reqwest::Certificate::from_pem_bundle(&fs::read(authorities)?)?;
-        let client = Client::builder().no_proxy().timeout(Duration::from_secs(300));
+        let mut client = Client::builder().no_proxy().timeout(Duration::from_secs(300));
+        if let Some((cert, key)) = shown {
+            client = client.identity(reqwest::Identity::from_pkcs8_pem(&fs::read(cert)?, &fs::read(key)?)?);
+        }
         self.client = client.tls_certs_only(roots).build()?;
         self.scheme = "https";
         Ok(())

@@ -67,6 +67,9 @@ impl Cluster {
         // It follows no redirect: what a node answers is what is looked at.
         let client = Client::builder().no_proxy().redirect(Policy::none());
         let roots = reqwest::Certificate::from_pem_bundle(&std::fs::read(authority.file())?)?;
+        let shown = ["node.crt", "node.key"].map(|name| std::fs::read(folder.path().join(name)));
+        let [cert, key] = shown;
+        let client = client.identity(reqwest::Identity::from_pkcs8_pem(&cert?, &key?)?);
         let client = client.tls_certs_only(roots).build()?;
         let mut cluster = Self {
             kafka,
@@ -89,14 +92,17 @@ impl Cluster {
     /// A node with an empty directory.
     fn launch(&self, number: usize) -> Result<Server> {
         let mut config = format!(
-            "tokens = {:?}\n[tls]\ncert = {:?}\nkey = {:?}\n[kafka]\npartitions = {:?}\n[kafka.properties]\n\"bootstrap.servers\" = {:?}\n[node]\ntoken_file = {:?}\nca_file = {:?}\n[owners]\n",
+            "tokens = {:?}\n[tls]\ncert = {:?}\nkey = {:?}\nclient_ca = {:?}\nclient_required = true\n[kafka]\npartitions = {:?}\n[kafka.properties]\n\"bootstrap.servers\" = {:?}\n[node]\ntoken_file = {:?}\nca_file = {:?}\ncert_file = {:?}\nkey_file = {:?}\n[owners]\n",
             self.file("tokens.toml"),
             self.file("node.crt"),
             self.file("node.key"),
+            self.authority.file(),
             SHARES[number],
             self.kafka.bootstrap(),
             self.file("node.token"),
             self.authority.file(),
+            self.file("node.crt"),
+            self.file("node.key"),
         );
         for (share, port) in SHARES.iter().zip(self.ports) {
             if number != 2 || *share != SHARES[1] {
@@ -107,7 +113,11 @@ impl Cluster {
         std::fs::write(&path, config)?;
         let mut node = Server::launch_on(self.ports[number], &["--config", &path.display().to_string()])?;
         node.use_token("admin");
-        node.trust(&self.authority.file())?;
+        // Whoever shows no certificate is not let in: neither a caller nor another node.
+        node.trust_as(
+            &self.authority.file(),
+            Some((&self.file("node.crt"), &self.file("node.key"))),
+        )?;
         Ok(node)
     }
 
@@ -220,6 +230,7 @@ async fn three_nodes_are_one_service_and_one_of_them_can_be_lost() -> Result<()>
     // Our own client takes its token to the nodes that it was named, and to no others.
     let (first, second) = (cluster.nodes[0].url(""), cluster.nodes[1].url(""));
     let ca = cluster.authority.file().display().to_string();
+    let [cert, key] = ["node.crt", "node.key"].map(|name| cluster.file(name).display().to_string());
     let asked = [
         "decisions",
         "acme",
@@ -229,6 +240,10 @@ async fn three_nodes_are_one_service_and_one_of_them_can_be_lost() -> Result<()>
         "admin",
         "--ca-file",
         &ca,
+        "--cert-file",
+        &cert,
+        "--key-file",
+        &key,
         "--server",
     ];
     let named = format!("{second},{first}");

@@ -111,6 +111,24 @@ async fn a_client_certificate_must_be_one_of_ours_if_there_is_one() -> Result<()
         })
         .await
         .with_context(|| server.log())?;
+        // Our own client shows what it is given, and finds nothing; without, and where it must, it does not get that far.
+        let server_url = server.url("").replace("http:", "https:");
+        let find = ["find", "nothing", "--server", &server_url, "--ca-file", &ca];
+        let showing = verdict(
+            &[&find[..], &["--cert-file", known[1], "--key-file", known[3]]].concat(),
+            b"",
+        )
+        .await?;
+        assert_eq!(
+            showing.status.code(),
+            Some(1),
+            "{}",
+            String::from_utf8_lossy(&showing.stderr)
+        );
+        let hiding = verdict(&find, b"").await?;
+        assert_eq!(hiding.status.code(), Some(if required { 3 } else { 1 }));
+        let half = verdict(&[&find[..], &["--cert-file", known[1]]].concat(), b"").await?;
+        assert_eq!(half.status.code(), Some(2));
         let (stranger, stranger_key) = theirs.identity()?.write(folder.path(), "stranger")?;
         for version in ["--http2", "--http1.1"] {
             let answered = asked(&ours, &[version, "--cert", &stranger, "--key", &stranger_key, &url]).await;

@@ -135,7 +135,7 @@ impl Output {
 /// What may stand before the command as well as behind it.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Before {
-    /// How to print the answer; this and the next four also go behind the command.
+    /// How to print the answer; this and the next six also go behind the command.
     #[arg(short, long, value_enum)]
     pub(crate) output: Option<Output>,
     /// Address of the server.
@@ -147,6 +147,12 @@ pub(crate) struct Before {
     /// Roots that vouch for the server's certificate.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// Certificate of the caller.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert_file: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
     /// Time zone.
     #[arg(long, value_name = "ZONE")]
     pub(crate) tz: Option<String>,
@@ -165,6 +171,12 @@ pub(crate) struct ServerArgs {
     /// Roots (PEM) that vouch for the server's certificate, instead of those of this system.
     #[arg(long, value_name = "FILE", env = "VERDICT_CA_FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// Certificate (PEM) that this command shows to a server which asks for one.
+    #[arg(long, value_name = "FILE", env = "VERDICT_CERT_FILE")]
+    pub(crate) cert_file: Option<PathBuf>,
+    /// Its private key (PEM, PKCS #8).
+    #[arg(long, value_name = "FILE", env = "VERDICT_KEY_FILE")]
+    pub(crate) key_file: Option<PathBuf>,
     /// How to print the answer.
     #[arg(short, long, value_enum, default_value = "table")]
     pub(crate) output: Output,
@@ -183,6 +195,8 @@ impl ServerArgs {
             server,
             token: None,
             ca_file: None,
+            cert_file: None,
+            key_file: None,
             output: Output::Table,
             tz: "UTC".to_owned(),
         }
@@ -195,11 +209,15 @@ impl ServerArgs {
             server,
             token,
             ca_file,
+            cert_file,
+            key_file,
             tz,
         } = before;
         self.output = output.unwrap_or(self.output);
         self.token = token.or_else(|| self.token.take());
         self.ca_file = ca_file.or_else(|| self.ca_file.take());
+        self.cert_file = cert_file.or_else(|| self.cert_file.take());
+        self.key_file = key_file.or_else(|| self.key_file.take());
         server.into_iter().for_each(|server| self.server = server);
         tz.into_iter().for_each(|tz| self.tz = tz);
     }

@@ -1,12 +1,13 @@
 //! The HTTP client behind every question: one GET or POST, problems turned into failures that say what to do.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Certificate, Identity, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
 use crate::answer::Answer;
@@ -43,6 +44,9 @@ impl Client {
             .timeout(Duration::from_secs(120));
         if let Some(path) = &args.ca_file {
             http = http.tls_certs_only(roots(path)?);
+        }
+        if let Some(identity) = identity(args.cert_file.as_deref(), args.key_file.as_deref())? {
+            http = http.identity(identity);
         }
         let http = http
             .build()
@@ -188,6 +192,31 @@ fn roots(path: &Path) -> Result<Vec<Certificate>, Failure> {
         ))),
         Err(e) => Err(Failure::Usage(format!("--ca-file `{shown}`: {e}"))),
     }
+}
+
+/// Who shows himself to the server, if anybody does.
+fn identity(cert: Option<&Path>, key: Option<&Path>) -> Result<Option<Identity>, Failure> {
+    let (cert, key) = match (cert, key) {
+        (Some(cert), Some(key)) => (cert, key),
+        (None, None) => return Ok(None),
+        _ => {
+            return Err(Failure::Usage(
+                "a certificate takes both --cert-file and --key-file".to_owned(),
+            ));
+        }
+    };
+    let wrong =
+        |what: &str, path: &Path, why: &dyn Display| Failure::Usage(format!("{what} `{}`: {why}", path.display()));
+    let chain = std::fs::read(cert).map_err(|e| wrong("--cert-file", cert, &e))?;
+    let secret = std::fs::read(key).map_err(|e| wrong("--key-file", key, &e))?;
+    let identity = Identity::from_pkcs8_pem(&chain, &secret);
+    identity.map(Some).map_err(|e| {
+        let why = format!(
+            "not the PKCS #8 key, in PEM, of a certificate in `{}` ({e})",
+            cert.display()
+        );
+        wrong("--key-file", key, &why)
+    })
 }
 
 /// Says once that the server's records are ahead of its clock (E3): what it answers about now is not what holds now.

@@ -55,6 +55,8 @@ pub(crate) struct TlsConfig {
 pub(crate) struct NodeConfig {
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) cert_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 /// `[store]`

@@ -59,7 +59,7 @@ fn settle(cli: &mut Cli) -> Result<(), Failure> {
         }
         None if before == cli::Before::default() => Ok(()),
         None => {
-            let text = "-o, --server, --token, --ca-file and --tz go with a question, and this command asks none that way; see its --help";
+            let text = "-o, --server, --token, --ca-file, --cert-file, --key-file and --tz go with a question, and this command asks none that way; see its --help";
             Err(Failure::Usage(text.to_owned()))
         }
     }

@@ -83,13 +83,14 @@ fn command(href: &str, server: &ServerArgs) -> Option<String> {
         command.push_str(" --server ");
         command.push_str(&shell(&server.server));
     }
-    if let Some(roots) = server
-        .ca_file
-        .as_ref()
-        .filter(|_| std::env::var_os("VERDICT_CA_FILE").is_none())
-    {
-        command.push_str(" --ca-file ");
-        command.push_str(&shell(&roots.to_string_lossy()));
+    for (option, variable, file) in [
+        ("--ca-file", "VERDICT_CA_FILE", &server.ca_file),
+        ("--cert-file", "VERDICT_CERT_FILE", &server.cert_file),
+        ("--key-file", "VERDICT_KEY_FILE", &server.key_file),
+    ] {
+        if let Some(file) = file.as_ref().filter(|_| std::env::var_os(variable).is_none()) {
+            command.push_str(&format!(" {option} {}", shell(&file.to_string_lossy())));
+        }
     }
     Some(format!("{command} {asked}"))
 }

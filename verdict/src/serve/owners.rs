@@ -1,9 +1,10 @@
 //! `[owners]` and `[node]` of the configuration: who holds what this node does not, and how it asks them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use verdict_edge::access::Access;
-use verdict_edge::{Edge, Owners, Peers};
+use verdict_edge::{Edge, Owners, Peers, Shown};
 use verdict_ingest::Consumer;
 use verdict_schemas::TenantId;
 
@@ -113,14 +114,28 @@ fn peers(config: &Config, access: &Access) -> Result<Option<Peers>, Failure> {
         );
         return Ok(None);
     }
-    let roots =
-        config.node.ca_file.as_deref().map(|path| {
-            std::fs::read(path).map_err(|e| Failure::Usage(format!("node.ca_file `{}`: {e}", path.display())))
+    let read = |name: &str, path: &Option<PathBuf>| {
+        let read = path.as_deref().map(|path| {
+            std::fs::read(path).map_err(|e| Failure::Usage(format!("node.{name} `{}`: {e}", path.display())))
         });
-    let peers = Peers::new(token.as_deref(), roots.transpose()?.as_deref());
-    peers
-        .map(Some)
-        .map_err(|e| Failure::Usage(format!("node.ca_file: {e}")))
+        read.transpose()
+    };
+    let roots = read("ca_file", &config.node.ca_file)?;
+    let (cert, key) = (
+        read("cert_file", &config.node.cert_file)?,
+        read("key_file", &config.node.key_file)?,
+    );
+    let shown = match (&cert, &key) {
+        (Some(cert), Some(key)) => Some(Shown { cert, key }),
+        (None, None) => None,
+        _ => {
+            return Err(Failure::Usage(
+                "a certificate takes both node.cert_file and node.key_file".to_owned(),
+            ));
+        }
+    };
+    let peers = Peers::new(token.as_deref(), roots.as_deref(), shown);
+    peers.map(Some).map_err(|e| Failure::Usage(format!("node: {e}")))
 }
 
 /// A node's address is an origin: a token goes there.
