@@ -18,6 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use verdict_schemas::{InvalidTenant, TenantId};
+use verdict_store::ANONYMOUS;
 
 use crate::percent;
 
@@ -209,6 +210,11 @@ impl Access {
             let mut digest = [0; 32];
             hex::decode_to_slice(entry.sha256.get_ref(), &mut digest)
                 .map_err(|_| wrong(format!("line {line}, token `{name}`: `sha256` must be 64 hex digits")))?;
+            if name == ANONYMOUS {
+                return Err(wrong(format!(
+                    "line {line}: `{ANONYMOUS}` is who sends to a server that asks for no token: give the token another name"
+                )));
+            }
             if digest == *Sha256::digest(b"") {
                 return Err(wrong(format!(
                     "line {line}, token `{name}`: `sha256` is that of an empty token, which anybody has: make it with \
@@ -359,5 +365,9 @@ mod tests {
         let entry = format!("[[token]]\nname='e'\nsha256='{empty}'\ntenants=['acme']\nroles=['read']\n");
         let reason = file(&entry).unwrap_err();
         assert!(reason.to_string().contains("line 3, token `e`"), "{reason}");
+        let digest = hex::encode(Sha256::digest(b"s3cret"));
+        let taken = format!("[[token]]\nname='anonymous'\nsha256='{digest}'\ntenants=['acme']\nroles=['read']\n");
+        let reason = file(&taken).unwrap_err();
+        assert!(reason.to_string().contains("line 3: `anonymous`"), "{reason}");
     }
 }

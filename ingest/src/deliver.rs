@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
 use verdict_edge::{Code, Problem};
-use verdict_store::{AppendError, Incoming, LogName, Provenance, RawTime, SourcePosition, Store};
+use verdict_store::{AppendError, Incoming, LogName, PRINCIPAL_HEADER, Provenance, RawTime, SourcePosition, Store};
 
 use crate::Producer;
-use crate::outgoing::{Delivered, Outgoing};
+use crate::outgoing::{Delivered, Headers, Outgoing};
 use crate::seldom::Seldom;
 use crate::sender::Sender;
 use crate::state::{Shared, Sink};
@@ -30,14 +31,15 @@ pub(crate) async fn deliver(shared: &Shared, sender: &Sender, records: Vec<Outgo
 
 async fn store(store: &Store, sender: &Sender, records: Vec<Outgoing>) -> Result<Delivered, Problem> {
     let log = LogName::Tenant(sender.tenant.clone());
+    let principal = sender.name();
     let provenance = Provenance::Authenticated {
-        principal: sender.principal.name.as_ref().map(Arc::clone),
+        principal: Some(Arc::clone(&principal)),
     };
     let incoming = records.into_iter().map(|record| Incoming {
         log: log.clone(),
         source: SourcePosition::Intake,
         key: None,
-        headers: record.headers,
+        headers: sent_by(record.headers, &principal),
         value: record.value,
         raw_time: RawTime::Now,
         provenance: provenance.clone(),
@@ -53,6 +55,14 @@ async fn store(store: &Store, sender: &Sender, records: Vec<Outgoing>) -> Result
         head: receipt.logs.into_iter().find(|head| head.name == log),
         visible: receipt.visible,
     })
+}
+
+/// The headers of a record, with who sent it. The intake makes all headers of its records itself: nothing of a request
+/// becomes one but its content type, so that none is there that only an intake may set.
+fn sent_by(mut headers: Headers, principal: &str) -> Headers {
+    let name = Bytes::copy_from_slice(principal.as_bytes());
+    headers.push((PRINCIPAL_HEADER.to_owned(), Some(name)));
+    headers
 }
 
 /// What a store that stopped does to every request. The store itself said so when it happened.
@@ -84,7 +94,11 @@ fn not_kept(error: &AppendError) -> Problem {
 
 /// In order, many at a time: librdkafka batches them and the idempotent producer keeps their order.
 async fn send(producer: &Producer, sender: &Sender, records: Vec<Outgoing>) -> Result<Delivered, Problem> {
-    let sends = stream::iter(records).map(|record| producer.send(&sender.tenant, record.value, record.headers));
+    let principal = sender.name();
+    let sends = stream::iter(records).map(|record| {
+        let headers = sent_by(record.headers, &principal);
+        producer.send_vouched(&sender.tenant, record.value, headers)
+    });
     let mut sends = std::pin::pin!(sends.buffered(IN_FLIGHT));
     let mut positions = Vec::new();
     while let Some(sent) = sends.next().await {

@@ -106,14 +106,22 @@ impl RawTimeKind {
     }
 }
 
-/// Who says that a record is what it says (docs/intake.md).
+/// The header of a record that says who sent it: set by an intake, and covered by the leaf as every header is. What it
+/// says counts as far as [`Provenance`] says.
+pub const PRINCIPAL_HEADER: &str = "verdict-principal";
+
+/// Who sends to a server that asks for no token. No token has this name.
+pub const ANONYMOUS: &str = "anonymous";
+
+/// Who says that a record is what it says (docs/intake.md). Found out when the record is taken, and kept with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Provenance {
     /// Nobody but the record itself.
     Claimed,
-    /// Our intake recognised the sender.
+    /// An intake of this system took it: this node's own, or one whose MAC was on it when it came through Kafka.
     Authenticated {
-        /// The name of its token; `None` for the anonymous caller of a server without a token file.
+        /// The name of the token that the intake recognised, [`ANONYMOUS`] where it asks for none; `None` of what the first
+        /// release took without a token file.
         principal: Option<Arc<str>>,
     },
     /// Its `verdict-signature` header was verified.

@@ -15,8 +15,10 @@
 //!                  value: length u64 ++ bytes
 //! ```
 //!
-//! With format 1 the raw time is that of the broker's append, or of the intake's clock, and not after the folded time. An
-//! emitter's may be any, so that format 2 says whose it is: no proof passes one for the other.
+//! The folded time is when the log took the record, and never decreases along the log. With format 1 the raw time is that
+//! of the broker's append, or of the intake's clock, and **never after the folded time**: a row that says so is refused
+//! ([`crate::record`]), and a leaf that says so is of no log of ours. An emitter's may be before or after, so that format 2
+//! says whose it is: no proof passes one for the other.
 //!
 //! All numbers are big-endian; every part stands behind its length, so no two payloads have one framing. The salt keeps
 //! a payload from being guessed out of its commitment. It is the record's header `verdict-salt` where that holds at
@@ -250,6 +252,7 @@ mod tests {
         // Behind source, names, partition and offset.
         let at = 2 + 2 + 2 + 2 + 1 + 4 + 8;
         let expected = |kind: u8, raw: u64| [&[2, kind], &plain[1..at], &raw.to_be_bytes(), &plain[at + 8..]].concat();
+        // Later than when it was recorded (2), which no time of the broker or the intake is.
         assert_eq!(Leaf::of(&acme(), &emitter, &key).bytes, expected(2, 9));
         assert_eq!(Leaf::of(&acme(), &absent, &key).bytes, expected(3, 2));
     }

@@ -24,6 +24,7 @@ mod error;
 mod follow;
 mod guard;
 mod incoming;
+mod intake_keys;
 mod keys;
 mod layout;
 mod leaf;
@@ -46,9 +47,10 @@ pub use cut::{Late, LogCut};
 pub use error::{AppendError, OpenError, StoreError};
 pub use follow::{Followers, Standing, State};
 pub use incoming::{
-    AppendReceipt, Appended, DedupKey, Gap, Incoming, LastStored, LogHead, Position, Provenance, RawTime, RawTimeKind,
-    RouteFlag,
+    ANONYMOUS, AppendReceipt, Appended, DedupKey, Gap, Incoming, LastStored, LogHead, PRINCIPAL_HEADER, Position,
+    Provenance, RawTime, RawTimeKind, RouteFlag,
 };
+pub use intake_keys::{IntakeKeys, InvalidIntakeKeys, MAC_HEADER};
 pub use leaf::{Leaf, SALT_HEADER, payload_digest};
 pub use log::meta::BindError;
 pub use log::schemas::Archived;

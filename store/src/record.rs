@@ -3,7 +3,7 @@
 //! ```text
 //! version u8 = 2
 //! flags u8         bits 0-1  source      0 intake, 1 Kafka
-//!                  bits 2-3  provenance  0 claimed, 1 authenticated (nameless), 2 authenticated (named), 3 signed
+//!                  bits 2-3  provenance  0 claimed, 1 authenticated, 2 authenticated (named here), 3 signed
 //!                  bits 4-5  route       0 plain, 1 wrong partition, 2 invalid tenant, 3 no key
 //!                  bits 6-7  raw time    0 the broker's, 1 the intake's, 2 the emitter's, 3 none
 //! recorded time    varint, microseconds since 1970: never before that of the record before it
@@ -17,6 +17,9 @@
 //! value            the rest
 //! ```
 //!
+//! Who sent the record is said by its header `verdict-principal`, under the leaf; 1 says that it was an intake that put it
+//! there. 2 is a record without that header, which names its sender here: the first release did, and an erased record does.
+//!
 //! Version 1 had no bits 6-7 (a record of Kafka had the broker's time, any other the intake's), and behind the flags
 //! `raw time` and `recorded - raw`, both plain varints, and no further fields. Rows of it are read for ever; tests hold
 //! golden bytes of both.
@@ -29,7 +32,7 @@ use bytes::Bytes;
 use verdict_merkle::LeafIndex;
 use verdict_schemas::{Framing, Timestamp};
 
-use crate::incoming::{Incoming, Provenance, RawTimeKind, RouteFlag, content_type, framing};
+use crate::incoming::{Incoming, PRINCIPAL_HEADER, Provenance, RawTimeKind, RouteFlag, content_type, framing};
 use crate::layout::{Damaged, Reader, put_bytes, put_optional, put_varint};
 use crate::names::{LogId, LogName, SourcePosition};
 
@@ -44,7 +47,7 @@ pub struct Record {
     pub index: LeafIndex,
     /// Where it came from.
     pub source: SourcePosition,
-    /// Its own time, as whoever [`Record::raw_time_kind`] names said. An emitter's may be later than the recorded time.
+    /// Its own time, as whoever [`Record::raw_time_kind`] names said. Only an emitter's may be later than the recorded time.
     pub raw_time: Timestamp,
     /// Whose clock that is.
     pub raw_time_kind: RawTimeKind,
@@ -114,12 +117,18 @@ impl Record {
             .and_then(|(_, value)| value.as_deref())
     }
 
+    /// Does its header name this sender?
+    fn says_principal(&self, name: &str) -> bool {
+        self.header(PRINCIPAL_HEADER) == Some(name.as_bytes())
+    }
+
     /// Appends the row to `out`.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let source = u8::from(self.source != SourcePosition::Intake);
         let (provenance, principal) = match &self.provenance {
             Provenance::Claimed => (0, None),
             Provenance::Authenticated { principal: None } => (1, None),
+            Provenance::Authenticated { principal: Some(name) } if self.says_principal(name) => (1, None),
             Provenance::Authenticated { principal: Some(name) } => (2, Some(name)),
             Provenance::Signed => (3, None),
         };
@@ -213,7 +222,7 @@ impl Record {
             headers.push((name, reader.optional()?.map(|value| row.slice_ref(value))));
         }
         let value = row.slice(row.len() - reader.left()..);
-        Ok(Self {
+        let mut record = Self {
             index,
             source,
             raw_time,
@@ -224,157 +233,29 @@ impl Record {
             headers,
             key,
             value,
-        })
+        };
+        record.read_principal()?;
+        Ok(record)
+    }
+
+    /// Takes the sender's name from the header, where the row leaves it to that.
+    fn read_principal(&mut self) -> Result<(), Damaged> {
+        let Provenance::Authenticated { principal } = &self.provenance else {
+            return Ok(());
+        };
+        let named = self.header(PRINCIPAL_HEADER);
+        let named = named.and_then(|named| std::str::from_utf8(named).ok());
+        match (principal, named) {
+            (Some(name), Some(named)) if **name == *named => Err(Damaged("the sender of the record is named twice")),
+            (None, Some(named)) => {
+                let principal = Some(named.into());
+                self.provenance = Provenance::Authenticated { principal };
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn kafka_record() -> Record {
-        Record {
-            index: LeafIndex(3),
-            source: SourcePosition::Kafka {
-                cluster: "c1".into(),
-                topic: "verdict.events.v1".into(),
-                partition: 5,
-                offset: 300,
-            },
-            raw_time: Timestamp::parse("2026-03-01T00:00:00Z").unwrap(),
-            raw_time_kind: RawTimeKind::Broker,
-            recorded_time: Timestamp::parse("2026-03-01T00:00:00.000128Z").unwrap(),
-            provenance: Provenance::Authenticated {
-                principal: Some("emitter".into()),
-            },
-            route: Some(RouteFlag::NoKey),
-            headers: vec![
-                ("content-type".to_owned(), Some(Bytes::from_static(b"a/b"))),
-                ("x".to_owned(), None),
-            ],
-            key: Some(Bytes::from_static(b"acme")),
-            value: Bytes::from_static(b"{}"),
-        }
-    }
-
-    /// Version 1 as the first release wrote it.
-    const GOLDEN_1: &str = "013980c08db6b2fd9203800102633111766572646963742e6576656e74732e763105ac0207656d6974746572\
-                            0561636d65020c636f6e74656e742d7479706504612f620178007b7d";
-    /// The same record in version 2.
-    const GOLDEN_2: &str = "023980c18db6b2fd920380020002633111766572646963742e6576656e74732e763105ac0207656d69747465\
-                            720561636d65020c636f6e74656e742d7479706504612f620178007b7d";
-    /// In version 2, an hour ahead of when it was recorded by the emitter's clock, which version 1 could not hold.
-    const GOLDEN_2_EMITTER: &str = "02b980c18db6b2fd9203ff8f9de91a0002633111766572646963742e6576656e74732e763105ac0207\
-                                    656d69747465720561636d65020c636f6e74656e742d7479706504612f620178007b7d";
-
-    fn read(row: &str) -> Result<Record, Damaged> {
-        Record::decode(LeafIndex(3), &Bytes::from(hex::decode(row).unwrap()))
-    }
-
-    fn written(record: &Record) -> String {
-        let mut row = Vec::new();
-        record.encode(&mut row);
-        hex::encode(&row)
-    }
-
-    #[test]
-    fn version_1_is_read_for_ever_and_version_2_written() {
-        assert_eq!(read(GOLDEN_1), Ok(kafka_record()));
-        assert_eq!(read(GOLDEN_2), Ok(kafka_record()));
-        assert_eq!(written(&kafka_record()), GOLDEN_2);
-        let ahead = Record {
-            raw_time: Timestamp::parse("2026-03-01T01:00:00.000128Z").unwrap(),
-            raw_time_kind: RawTimeKind::Emitter,
-            ..kafka_record()
-        };
-        assert_eq!(written(&ahead), GOLDEN_2_EMITTER);
-        assert_eq!(read(GOLDEN_2_EMITTER), Ok(ahead));
-    }
-
-    #[test]
-    fn a_row_of_version_1_was_stamped_by_the_broker_or_by_the_intake() {
-        // An intake's record: times, no key, no headers, `{}`.
-        let intake = read("010080c08db6b2fd9203800100007b7d").unwrap();
-        assert_eq!(intake.raw_time_kind, RawTimeKind::Intake);
-        assert_eq!(read(GOLDEN_1).unwrap().raw_time_kind, RawTimeKind::Broker);
-    }
-
-    #[test]
-    fn a_field_of_a_later_release_is_refused_and_not_passed_over() {
-        // The number of further fields stands behind the two times.
-        let later = GOLDEN_2.replacen("8002000263", "8002010263", 1);
-        assert_ne!(later, GOLDEN_2);
-        assert_eq!(read(&later), Err(Damaged("the record has fields of a later release")));
-    }
-
-    #[test]
-    fn what_is_cut_short_before_the_value_is_refused() {
-        let mut row = Vec::new();
-        kafka_record().encode(&mut row);
-        for length in 0..row.len() - 2 {
-            assert!(
-                Record::decode(LeafIndex(3), &Bytes::copy_from_slice(&row[..length])).is_err(),
-                "{length}"
-            );
-        }
-        let unknown = Bytes::from([&[3], &row[1..]].concat());
-        assert!(Record::decode(LeafIndex(3), &unknown).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn any_record_comes_back(
-            kafka in any::<Option<(u32, u64)>>(),
-            raw in 0_i64..=Timestamp::MAX.as_micros(),
-            recorded in 0_i64..=Timestamp::MAX.as_micros(),
-            kind in 0_usize..4,
-            who in 0_u8..4,
-            key in any::<Option<Vec<u8>>>(),
-            headers in prop::collection::vec((".{0,8}", any::<Option<Vec<u8>>>()), 0..4),
-            value in any::<Vec<u8>>(),
-        ) {
-            let recorded_time = Timestamp::from_micros(recorded).unwrap();
-            let raw_time_kind = [
-                RawTimeKind::Broker, RawTimeKind::Intake, RawTimeKind::Emitter, RawTimeKind::Absent,
-            ][kind];
-            let raw_time = match raw_time_kind {
-                RawTimeKind::Absent => recorded_time,
-                _ => Timestamp::from_micros(raw).unwrap(),
-            };
-            let record = Record {
-                index: LeafIndex(1),
-                source: kafka.map_or(SourcePosition::Intake, |(partition, offset)| SourcePosition::Kafka {
-                    cluster: "c".into(), topic: "t".into(), partition, offset,
-                }),
-                raw_time,
-                raw_time_kind,
-                recorded_time,
-                provenance: match who {
-                    0 => Provenance::Claimed,
-                    1 => Provenance::Authenticated { principal: None },
-                    2 => Provenance::Authenticated { principal: Some("é".into()) },
-                    _ => Provenance::Signed,
-                },
-                route: (who == 0).then_some(RouteFlag::InvalidTenant),
-                headers: headers.into_iter().map(|(name, value)| (name, value.map(Bytes::from))).collect(),
-                key: key.map(Bytes::from),
-                value: Bytes::from(value),
-            };
-            let mut row = Vec::new();
-            record.encode(&mut row);
-            prop_assert_eq!(Record::decode(LeafIndex(1), &Bytes::from(row)), Ok(record));
-        }
-
-        #[test]
-        fn any_bytes_are_read_or_refused(row: Vec<u8>) {
-            let row = Bytes::from(row);
-            if let Ok(record) = Record::decode(LeafIndex(0), &row) {
-                let mut again = Vec::new();
-                record.encode(&mut again);
-                // What version 1 wrote is written as version 2 would.
-                prop_assert!(row[0] == FIRST_VERSION || row == again, "a row has one form");
-            }
-        }
-    }
-}
+mod tests;

@@ -9,7 +9,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::{OpenError, StoreError};
 use crate::names::{LogName, SourcePosition};
@@ -18,7 +19,6 @@ use crate::record::Record;
 
 /// The file in the data directory: 64 hex digits.
 const FILE: &str = "salt.key";
-const BLOCK: usize = 64;
 
 /// The key that replicas of one Kafka cluster agree on where nobody configured one. Whoever knows the cluster's id can
 /// derive it, so it does not keep a payload of few possible values from being guessed: configure one.
@@ -30,11 +30,10 @@ pub fn cluster_salt_key(cluster: &str) -> [u8; 32] {
         .into()
 }
 
-/// HMAC-SHA-256 with the key's two blocks already hashed.
+/// The key, taken in by HMAC-SHA-256 once.
 #[derive(Clone)]
 pub(crate) struct SaltKey {
-    inner: Sha256,
-    outer: Sha256,
+    keyed: Hmac<Sha256>,
     fingerprint: [u8; 16],
 }
 
@@ -47,14 +46,8 @@ impl std::fmt::Debug for SaltKey {
 
 impl SaltKey {
     pub(crate) fn new(key: [u8; 32]) -> Self {
-        let pad = |byte: u8| {
-            let mut block = [byte; BLOCK];
-            block.iter_mut().zip(key).for_each(|(place, key)| *place ^= key);
-            Sha256::new().chain_update(block)
-        };
         let mut made = Self {
-            inner: pad(0x36),
-            outer: pad(0x5c),
+            keyed: Hmac::new(&hmac_key(key)),
             fingerprint: [0; 16],
         };
         made.fingerprint = truncated(made.hmac(&[b"verdict salt key fingerprint"]));
@@ -94,9 +87,9 @@ impl SaltKey {
     }
 
     fn hmac(&self, message: &[&[u8]]) -> [u8; 32] {
-        let mut inner = self.inner.clone();
-        message.iter().for_each(|part| inner.update(part));
-        self.outer.clone().chain_update(inner.finalize()).finalize().into()
+        let mut hmac = self.keyed.clone();
+        message.iter().for_each(|part| hmac.update(part));
+        hmac.finalize().into_bytes().into()
     }
 
     /// The configured key, else that of the data directory; with `create` it is made and synced when there is none.
@@ -121,6 +114,13 @@ impl SaltKey {
             ))),
         }
     }
+}
+
+/// HMAC fills a key up to a block with zeros.
+fn hmac_key(key: [u8; 32]) -> hmac::digest::Key<Hmac<Sha256>> {
+    let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+    block.iter_mut().zip(key).for_each(|(place, byte)| *place = byte);
+    block
 }
 
 fn truncated(hash: [u8; 32]) -> [u8; 16] {

@@ -5,7 +5,9 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use verdict_schemas::{Interpretation, Kind, KnownSchemas, avro_schema, encode_avro, encode_confluent, interpret};
-use verdict_tests::clients::{MURMUR2, confluent_produce, kcat_produce, kcat_produce_bytes, kcat_produce_header};
+use verdict_tests::clients::{
+    MURMUR2, confluent_produce, kcat_consume, kcat_produce, kcat_produce_bytes, kcat_produce_header,
+};
 use verdict_tests::events::{ago, decision};
 use verdict_tests::kafka::Kafka;
 use verdict_tests::node::{self, EVENTS, PLATFORM};
@@ -38,6 +40,64 @@ async fn wait_for_actors(node: &Server, tenant: &str, expected: &[&str]) -> Resu
 
 fn from(actor: &str) -> String {
     decision("acme", &ago(5), "a1", actor, "v1").to_string()
+}
+
+/// What an intake vouches for is known by its MAC, and everything else is its producer's word; the roots know neither.
+#[tokio::test]
+async fn who_sent_a_record_counts_where_an_intake_vouches_for_it() -> Result<()> {
+    let kafka = Kafka::start().await?;
+    node::create_topics(&kafka, 1).await?;
+    let folder = tempfile::tempdir()?;
+    let (keys, config) = (folder.path().join("intake.keys"), folder.path().join("verdict.toml"));
+    std::fs::write(&keys, format!("2026-03 {}\n", "5a".repeat(32)))?;
+    std::fs::write(&config, format!("[kafka]\nintake_key_file = {keys:?}\n"))?;
+    let node = node::start(&kafka, &["--config", config.to_str().context("a path")?]).await?;
+    let answer = node
+        .post("/v1/tenants/acme/events", "application/json", from("dana"))
+        .await?;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    wait_for_actors(&node, "acme", &["dana"]).await?;
+
+    // Its headers with another value, and a sender named by nobody but the producer.
+    let bootstrap = kafka.bootstrap();
+    let sent = kcat_consume(&bootstrap, EVENTS).await?.remove(0);
+    let headers: Vec<&str> = sent["headers"]
+        .as_array()
+        .context("headers")?
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let copied: Vec<String> = headers.chunks(2).map(|pair| pair.join("=")).collect();
+    assert!(
+        copied
+            .iter()
+            .any(|header| header.starts_with("verdict-mac=v1 2026-03 ")),
+        "{copied:?}"
+    );
+    let copied: Vec<&str> = copied.iter().map(String::as_str).collect();
+    kcat_produce(&bootstrap, EVENTS, &[("acme", &from("mallory"))], &copied, &[MURMUR2]).await?;
+    let named = ["verdict-principal=the auditor"];
+    kcat_produce(&bootstrap, EVENTS, &[("acme", &from("trudy"))], &named, &[MURMUR2]).await?;
+
+    let senders = |items: &[Value]| -> Vec<(Value, Value)> {
+        let sender = |item: &Value| (item["provenance"].clone(), item["principal"].clone());
+        items.iter().map(sender).collect()
+    };
+    let actors = ["dana", "mallory", "trudy"];
+    let claimed = (json!("claimed"), Value::Null);
+    let found = senders(&wait_for_actors(&node, "acme", &actors).await?);
+    let vouched = (json!("authenticated"), json!("anonymous"));
+    assert_eq!(found, [vouched, claimed.clone(), claimed.clone()]);
+
+    // A node that has no key believes nobody, and comes to the same root.
+    let without = node::start(&kafka, &[]).await?;
+    let found = senders(&wait_for_actors(&without, "acme", &actors).await?);
+    assert_eq!(found, [claimed.clone(), claimed.clone(), claimed]);
+    assert_eq!(
+        node::heads(&node, &["acme"]).await?,
+        node::heads(&without, &["acme"]).await?
+    );
+    Ok(())
 }
 
 #[tokio::test]

@@ -85,6 +85,7 @@ pub(crate) struct KafkaConfig {
     pub(crate) platform_topic: String,
     pub(crate) partitions: Option<String>,
     pub(crate) registry: Option<String>,
+    pub(crate) intake_key_file: Option<PathBuf>,
     pub(crate) schemas: BTreeMap<String, PathBuf>,
     pub(crate) properties: BTreeMap<String, String>,
 }
@@ -150,6 +151,7 @@ impl Default for KafkaConfig {
             platform_topic: "verdict.platform.v1".to_owned(),
             partitions: None,
             registry: None,
+            intake_key_file: None,
             schemas: BTreeMap::new(),
             properties: BTreeMap::new(),
         }

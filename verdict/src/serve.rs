@@ -27,7 +27,7 @@ use verdict_edge::access::Access;
 use verdict_edge::body::BodyLimits;
 use verdict_ingest::{Consumer, IntakeLimits, IntakeState, KafkaSettings, OpaSettings, Producer, Sink, cluster_id};
 use verdict_query::{QueryState, Topics};
-use verdict_store::{Options, Store, cluster_salt_key};
+use verdict_store::{IntakeKeys, Options, Store, cluster_salt_key};
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, KafkaConfig, partitions};
@@ -264,7 +264,16 @@ pub(crate) fn kafka_settings(config: &KafkaConfig) -> Result<KafkaSettings, Fail
         partitions: config.partitions.as_deref().map(partitions).transpose()?,
         registry: config.registry.clone(),
         schema_files: schema_files.collect::<Result<_, _>>()?,
+        intake_keys: config.intake_key_file.as_deref().map(intake_keys).transpose()?,
     })
+}
+
+/// The keys by which intakes vouch for records.
+pub(crate) fn intake_keys(path: &Path) -> Result<Arc<IntakeKeys>, Failure> {
+    let wrong = |e: String| Failure::Usage(format!("intake key file `{}`: {e}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+    let keys = IntakeKeys::parse(&text).map_err(|e| wrong(e.to_string()))?;
+    Ok(Arc::new(keys))
 }
 
 async fn kafka(settings: KafkaSettings, store: &Store) -> Result<(Sink, Option<Consumer>), Failure> {

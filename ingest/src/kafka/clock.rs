@@ -1,4 +1,4 @@
-//! The clock of this machine, which only the horizon goes by.
+//! The clock of this machine, which the horizon goes by, and the time at which an intake vouches for a record.
 
 use verdict_schemas::Timestamp;
 

@@ -70,6 +70,7 @@ impl Consumer {
             events_topic: settings.events_topic.as_str().into(),
             platform_topic: settings.platform_topic.as_str().into(),
             partitions,
+            intake_keys: settings.intake_keys.clone(),
         };
         let owned = owned(settings, partitions)?;
         let topics = [(&origin.events_topic, owned.clone()), (&origin.platform_topic, vec![0])];

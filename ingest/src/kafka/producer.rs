@@ -1,5 +1,6 @@
 //! The intake's producer, and that of `verdict emit`: acks=all, idempotent, keyed by tenant.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,8 +8,10 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use verdict_schemas::TenantId;
+use verdict_store::{IntakeKeys, MAC_HEADER};
 
 use super::KafkaSettings;
+use super::clock::now;
 
 /// Sends events to Kafka.
 #[derive(Clone)]
@@ -16,6 +19,7 @@ pub struct Producer {
     inner: FutureProducer,
     events_topic: String,
     platform_topic: String,
+    intake_keys: Option<Arc<IntakeKeys>>,
 }
 
 /// A record that Kafka did not take.
@@ -48,7 +52,25 @@ impl Producer {
             inner,
             events_topic: settings.events_topic.clone(),
             platform_topic: settings.platform_topic.clone(),
+            intake_keys: settings.intake_keys.clone(),
         })
+    }
+
+    /// Sends one event that an intake of ours took, and vouches for it where there is a key to do so.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    pub(crate) async fn send_vouched(
+        &self,
+        tenant: &TenantId,
+        value: Bytes,
+        mut headers: Vec<(String, Option<Bytes>)>,
+    ) -> Result<(u32, u64), ProduceError> {
+        let keys = self.intake_keys.as_ref();
+        if let Some(mac) = keys.and_then(|keys| keys.sign(tenant.as_str().as_bytes(), &headers, &value, now())) {
+            headers.push((MAC_HEADER.to_owned(), Some(mac)));
+        }
+        self.send(tenant, value, headers).await
     }
 
     /// Sends one event, keyed by its tenant, and waits until every in-sync replica has it. Returns (partition, offset).

@@ -7,7 +7,7 @@ use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Timestamp as KafkaTimestamp};
 use verdict_edge::partition_of;
 use verdict_schemas::{TenantId, Timestamp};
-use verdict_store::{Incoming, KafkaPartition, LogName, Provenance, RawTime, RouteFlag, SourcePosition};
+use verdict_store::{Incoming, IntakeKeys, KafkaPartition, LogName, Provenance, RawTime, RouteFlag, SourcePosition};
 
 use super::headers::headers;
 
@@ -19,6 +19,8 @@ pub(super) struct Origin {
     pub(super) platform_topic: Arc<str>,
     /// Partitions of the events topic.
     pub(super) partitions: u32,
+    /// By which records are known that an intake of the system took.
+    pub(super) intake_keys: Option<Arc<IntakeKeys>>,
 }
 
 impl Origin {
@@ -35,7 +37,7 @@ impl Origin {
             true => (LogName::Tenant(TenantId::platform()), None),
             false => self.route(message.key(), partition),
         };
-        Incoming {
+        let mut incoming = Incoming {
             log,
             source: SourcePosition::Kafka {
                 cluster: Arc::clone(&self.cluster),
@@ -50,7 +52,11 @@ impl Origin {
             provenance: Provenance::Claimed,
             dedup: None,
             route,
+        };
+        if let Some(keys) = &self.intake_keys {
+            incoming.provenance = keys.provenance(&incoming);
         }
+        incoming
     }
 
     /// The partition that feeds a log.
@@ -110,6 +116,7 @@ mod tests {
             events_topic: "e".into(),
             platform_topic: "p".into(),
             partitions: 12,
+            intake_keys: None,
         };
         let acme = LogName::Tenant(TenantId::parse("acme").unwrap_or_else(|_| TenantId::platform()));
         let fed = origin.feeds(&acme);

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rdkafka::ClientConfig;
+use verdict_store::IntakeKeys;
 
 /// Which Kafka, which topics, which partitions.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +22,8 @@ pub struct KafkaSettings {
     pub registry: Option<String>,
     /// Schema files by Confluent id.
     pub schema_files: Vec<(u32, PathBuf)>,
+    /// The keys by which the intakes of the system vouch for what they produce; `None`: what comes through Kafka is claimed.
+    pub intake_keys: Option<Arc<IntakeKeys>>,
 }
 
 /// Settings of the consumer that its correctness rests on: they win over what the user gives.

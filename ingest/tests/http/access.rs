@@ -95,6 +95,28 @@ async fn intent_needs_control_and_observation_needs_emit() {
     );
 }
 
+/// Who sent a record is what the intake found out, under the leaf: no request says it.
+#[tokio::test]
+async fn a_request_names_no_sender() {
+    let node = node();
+    let headers = [
+        ("authorization", "Bearer emit"),
+        ("verdict-principal", "the auditor"),
+        ("verdict-mac", "v1 a 0 00"),
+    ];
+    let sent = node
+        .post("/v1/tenants/acme/events", &headers, decision(1).to_string())
+        .await;
+    assert_eq!(sent.status, StatusCode::OK);
+    let ours: Vec<_> = node
+        .record(0)
+        .headers
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("verdict-"))
+        .collect();
+    assert_eq!(ours, [("verdict-principal".to_owned(), Some("the emit".into()))]);
+}
+
 /// Nobody waives a finding about himself (E5): what a check is decides, not that it is one.
 #[tokio::test]
 async fn a_check_that_can_waive_needs_control_and_a_measurement_does_not() {

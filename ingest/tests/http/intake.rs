@@ -51,10 +51,18 @@ async fn the_bytes_of_the_element_are_the_value() {
     let (record, event) = node.event(0);
     assert_eq!(record.value, pretty.as_bytes());
     assert_eq!(event.meta.event_id.to_string(), id(1));
-    assert_eq!(record.provenance, Provenance::Authenticated { principal: None });
+    assert_eq!(
+        record.provenance,
+        Provenance::Authenticated {
+            principal: Some("anonymous".into())
+        }
+    );
     assert_eq!(
         record.headers,
-        [("content-type".to_owned(), Some("application/json".into()))]
+        [
+            ("content-type".to_owned(), Some("application/json".into())),
+            ("verdict-principal".to_owned(), Some("anonymous".into()))
+        ]
     );
     assert_eq!(node.record(1).value, decision(2).to_string().as_bytes());
 }

@@ -1,4 +1,9 @@
 //! The two times of a record as its row has them: when the log took it, and its own.
+//!
+//! The recorded time of a log never decreases: it is the record's own (raw) time, or that of the record before it where
+//! that is later. So what a broker or the intake stamped may be *earlier* than the recorded time (a broker whose clock went
+//! back, records of one batch), and never later: a row that says so is damaged. An emitter's clock never becomes the log's,
+//! so an emitter's time may be either. Raw times are kept because they are evidence, of clocks too; no rule reads them.
 
 use verdict_schemas::Timestamp;
 
@@ -8,6 +13,7 @@ use crate::layout::{Damaged, Reader, put_varint};
 /// Whose the raw time is, the raw time, the recorded time.
 pub(super) type Times = (RawTimeKind, Timestamp, Timestamp);
 
+const LATER: Damaged = Damaged("a record was recorded before the broker or the intake had it");
 const OUTSIDE: Damaged = Damaged("a time is outside the years 1970 to 9999");
 
 /// The bits of the flags that say whose the raw time is.
@@ -47,6 +53,9 @@ pub(super) fn read(flags: u8, reader: &mut Reader<'_>) -> Result<Times, Damaged>
             .and_then(Timestamp::from_micros)
             .ok_or(OUTSIDE)?,
     };
+    if raw > recorded && !kind.is_foreign() {
+        return Err(LATER);
+    }
     Ok((kind, raw, recorded))
 }
 
